@@ -1,0 +1,49 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both set themselves up in .venv, with uv where it is, else pip.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+EXTRAS ?= dev
+UV := $(shell command -v uv 2>/dev/null)
+STAMP = $(VENV)/.installed-$(EXTRAS)
+# How many tests at a time; 0 for one after the other in this process.
+JOBS ?= auto
+
+.PHONY: demo test lint format bench clean help
+
+help:
+	@echo "make demo    run the three scenarios on a local SageMaker"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff, mypy strict, the rooms' import rules"
+	@echo "make format  let ruff mend what it can"
+	@echo "make bench   measure against the peers (takes minutes)"
+	@echo "make clean   remove what the other targets made"
+
+$(STAMP): pyproject.toml
+ifdef UV
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python -e ".[$(EXTRAS)]"
+else
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e ".[$(EXTRAS)]"
+endif
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/sagemaker-traces demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-output dist build

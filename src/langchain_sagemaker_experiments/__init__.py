@@ -1,0 +1,74 @@
+"""Every LLM, chat model, chain, tool, agent and retriever call of a LangChain application, in your own SageMaker Experiments.
+
+from langchain_sagemaker_experiments import SageMakerCallbackHandler
+
+with Run(experiment_name="my-experiment", run_name="my-run") as run:
+    handler = SageMakerCallbackHandler(run)
+    chain.invoke({"topic": "fish"}, config={"callbacks": [handler]})
+    handler.flush_tracker()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._handler import SageMakerCallbackHandler
+from ._version import __version__
+from .exceptions import (
+    DestinationError,
+    FlushError,
+    MissingExtraError,
+    RecordingWarning,
+    SpanReadError,
+    SpanReadWarning,
+    TrackerError,
+)
+from .spans import Span
+
+if TYPE_CHECKING:
+    from ._destinations._offline import OfflineRun
+    from ._pipeline import FlushResult
+    from ._reading import load_spans
+    from ._record_calls import record_calls
+    from ._tables import trace_table
+
+__all__ = [
+    "DestinationError",
+    "FlushError",
+    "FlushResult",
+    "MissingExtraError",
+    "OfflineRun",
+    "RecordingWarning",
+    "SageMakerCallbackHandler",
+    "Span",
+    "SpanReadError",
+    "SpanReadWarning",
+    "TrackerError",
+    "__version__",
+    "load_spans",
+    "record_calls",
+    "trace_table",
+]
+
+# Names whose modules load more than the handler needs; they are imported when they are first used.
+_LAZY = {
+    "FlushResult": "._pipeline",
+    "OfflineRun": "._destinations._offline",
+    "load_spans": "._reading",
+    "record_calls": "._record_calls",
+    "trace_table": "._tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

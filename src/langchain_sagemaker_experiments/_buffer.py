@@ -1,0 +1,59 @@
+"""Finished items in memory, within a budget of bytes; what goes beyond it is handed on to disk. Knows bytes, not meanings."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Buffer(Generic[T]):
+    """A queue that many threads fill without a lock and one empties.
+
+    Args:
+        budget: bytes held in memory before `spill` is called with all that is held.
+        size_of: bytes one item holds, about.
+        spill: takes the items that no longer fit; called by the thread whose item was one too many.
+    """
+
+    def __init__(self, budget: int, size_of: Callable[[T], int], spill: Callable[[list[T]], None]) -> None:
+        self._budget = budget
+        self._size_of = size_of
+        self._spill = spill
+        self._items: deque[T] = deque()
+        self._spilling = threading.Lock()
+        self.size = 0
+        """Bytes held, about: threads that add at the same moment may leave it a little low until the next `take`."""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T) -> None:
+        """Append an item; a full buffer is spilled first."""
+        self._items.append(item)
+        self.size += self._size_of(item)
+        if self.size > self._budget and self._spilling.acquire(blocking=False):
+            try:
+                self._spill(self.take())
+            finally:
+                self._spilling.release()
+
+    def take(self) -> list[T]:
+        """Remove and return all items. One that is added meanwhile is either among them or stays: none is lost."""
+        self.size = 0
+        taken: list[T] = []
+        pop = self._items.popleft
+        try:
+            while True:
+                taken.append(pop())
+        except IndexError:
+            return taken
+
+    def forget(self) -> None:
+        """Drop all items without handing them on: a forked child must not send what its parent holds."""
+        self._items = deque()
+        self._spilling = threading.Lock()
+        self.size = 0

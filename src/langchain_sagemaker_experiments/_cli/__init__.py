@@ -1,0 +1,24 @@
+"""`sagemaker-traces`: the command. Needs the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command; a missing extra and errors of ours end it with one message and a code, not with a stack trace."""
+    from ..exceptions import MissingExtraError, TrackerError
+
+    try:
+        try:
+            from ._app import app
+        except ImportError as error:
+            missing = (error.name or "rich").split(".")[0]
+            raise MissingExtraError(missing, "cli", "sagemaker-traces") from error
+        app()
+    except MissingExtraError as error:
+        print(f"sagemaker-traces: {error}", file=sys.stderr)
+        sys.exit(3)
+    except TrackerError as error:
+        print(f"sagemaker-traces: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,87 @@
+"""The command's subcommands and their options; what they do lies in modules of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .._version import __version__
+
+app = typer.Typer(
+    name="sagemaker-traces",
+    help="Look at what LangChain applications did, from your own SageMaker Experiments or a folder.",
+    epilog="Exit codes: 0 done, 1 the data or AWS said no, 2 the command's words are off, 3 a package is missing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+Source = Annotated[
+    str | None,
+    typer.Argument(help="An s3:// address, a folder or a .jsonl file. Without it, name an experiment.", show_default=False),
+]
+Experiment = Annotated[str | None, typer.Option("--experiment", "-e", help="Read the runs of this experiment.", show_default=False)]
+RunName = Annotated[str | None, typer.Option("--run", "-r", help="Only this run of the experiment.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines for other programs instead of a table.")]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"sagemaker-traces {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Look at what LangChain applications did, from your own SageMaker Experiments or a folder."""
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also keep the JSON in this folder.", show_default=False)
+    ] = None,
+) -> None:
+    """Run the three scenarios on a local SageMaker: no account, no key, no network."""
+    from ._demo import run_demo
+
+    run_demo(_out, output)
+
+
+@app.command("list")
+def list_traces(source: Source = None, experiment: Experiment = None, run: RunName = None, as_json: AsJson = False) -> None:
+    """List traces: one row each, with status, latency, tokens and errors."""
+    from ._show import print_traces
+
+    print_traces(_out, _err, _where(source, experiment, run), as_json)
+
+
+@app.command()
+def show(
+    trace_id: Annotated[str, typer.Argument(help="A trace's id, its beginning or its end; `last` for the newest.")],
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one trace as a tree, with inputs, outputs and errors."""
+    from ._show import print_trace
+
+    print_trace(_out, _err, trace_id, _where(source, experiment, run), as_json)
+
+
+def _where(source: str | None, experiment: str | None, run: str | None) -> dict[str, Any]:
+    if (source is None) == (experiment is None):
+        raise typer.BadParameter("say what to read: either an address or folder, or --experiment (and --run).")
+    if run is not None and experiment is None:
+        raise typer.BadParameter("--run goes with --experiment.")
+    return {"source": source, "experiment_name": experiment, "run_name": run}

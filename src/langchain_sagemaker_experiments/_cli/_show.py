@@ -1,0 +1,171 @@
+"""`sagemaker-traces list` and `show`: traces as rich tables and trees, or as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from .._reading import Problem, load_records, to_frame
+from .._tables import trace_table
+from ..exceptions import SpanReadError
+
+_STATUS_STYLE: Final = {"ok": "green", "error": "red", "interrupted": "yellow", "cancelled": "yellow", "running": "cyan"}
+_KIND_STYLE: Final = {
+    "chain": "blue",
+    "agent": "magenta",
+    "llm": "green",
+    "chat_model": "green",
+    "tool": "yellow",
+    "retriever": "cyan",
+}
+_MAX_SHOWN: Final = 240
+
+
+def plain(value: Any, limit: int = 80) -> str:
+    """Return a value as one short line of text without control characters, which a terminal would obey."""
+    if value is None or value != value:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(c if c.isprintable() else " " for c in text)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def preview(value: Any, limit: int = 200) -> str:
+    """Return what a person wants to see of inputs or outputs: the one value of a dictionary, the text of a message or answer."""
+    for _ in range(8):
+        if isinstance(value, dict) and "generations" in value:
+            value = value["generations"]
+        elif isinstance(value, dict) and "content" in value and "type" in value:
+            value = value["content"]
+        elif isinstance(value, dict) and isinstance(value.get("messages"), list) and value["messages"]:
+            value = value["messages"][-1]
+        elif isinstance(value, dict) and value.get("text") and ("message" in value or "generation_info" in value):
+            value = value["text"]
+        elif isinstance(value, (dict, list)) and len(value) == 1:
+            value = next(iter(value.values())) if isinstance(value, dict) else value[0]
+        else:
+            break
+    return plain(value, limit)
+
+
+def trace_rows(traces: Any, title: str) -> Table:
+    """Return the trace table for the terminal."""
+    table = Table(title=title, expand=True)
+    for name, options in (
+        ("trace", {"no_wrap": True}),
+        ("time", {"no_wrap": True}),
+        ("name", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2}),
+        ("status", {"no_wrap": True}),
+        ("inputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2}),
+        ("outputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 3}),
+        ("tokens", {"justify": "right", "no_wrap": True}),
+        ("ms", {"justify": "right", "no_wrap": True}),
+        ("spans", {"justify": "right", "no_wrap": True}),
+    ):
+        table.add_column(name, **options)
+    for row in traces.to_dict(orient="records"):
+        duration = row["duration_ms"]
+        table.add_row(
+            row["trace_id"][-8:],
+            f"{row['start_time']:%H:%M:%S}" if row["start_time"] == row["start_time"] else "",
+            plain(row["name"], 40),
+            Text(row["status"], style=_STATUS_STYLE.get(row["status"], "")),
+            preview(row["inputs"]),
+            Text(row["error"], style="red") if row["error"] else preview(row["outputs"]),
+            f"{row['input_tokens']}+{row['output_tokens']}",
+            f"{duration:.0f}" if duration is not None and duration == duration else "",
+            str(row["spans"]),
+        )
+    return table
+
+
+def print_traces(console: Console, errors: Console, where: dict[str, Any], as_json: bool) -> None:
+    """Print one row, or one JSON object, for each trace."""
+    records, problems = load_records(**where)
+    report(errors, problems)
+    traces = trace_table(to_frame(records))
+    if as_json:
+        for row in traces.to_dict(orient="records"):
+            _print_json(console, row)
+        return
+    console.print(trace_rows(traces, f"{len(traces)} traces, {len(records)} spans"))
+
+
+def print_trace(console: Console, errors: Console, trace_id: str, where: dict[str, Any], as_json: bool) -> None:
+    """Print one trace as a tree, or its span records as JSON Lines."""
+    records, problems = load_records(**where)
+    report(errors, problems)
+    chosen = _choose(records, trace_id)
+    if as_json:
+        for record in chosen:
+            _print_json(console, record)
+        return
+    ids = {record["span_id"] for record in chosen}
+    for root in [record for record in chosen if record["parent_span_id"] not in ids]:
+        tree = Tree(_label(root))
+        _grow(tree, root, chosen)
+        console.print(tree)
+
+
+def report(errors: Console, problems: list[Problem]) -> None:
+    """Tell on standard error what could not be read."""
+    for problem in problems:
+        errors.print(f"not read: {problem}", style="yellow", highlight=False, markup=False)
+
+
+def _choose(records: list[dict[str, Any]], trace_id: str) -> list[dict[str, Any]]:
+    if trace_id == "last" and records:
+        trace_id = records[-1]["trace_id"]
+    found = sorted(
+        {
+            record["trace_id"]
+            for record in records
+            if record["trace_id"].startswith(trace_id) or record["trace_id"].endswith(trace_id)
+        }
+    )
+    if not found:
+        raise SpanReadError(f"There is no trace {trace_id!r} here; `sagemaker-traces list` shows those there are.")
+    if len(found) > 1:
+        raise SpanReadError(f"{trace_id!r} fits {len(found)} traces; give more of it: {', '.join(found[:5])}")
+    return [record for record in records if record["trace_id"] == found[0]]
+
+
+def _label(record: dict[str, Any]) -> Text:
+    label = Text()
+    label.append(record["kind"], style=_KIND_STYLE.get(record["kind"], "white"))
+    label.append(f" {plain(record['name'], 60)} ", style="bold")
+    label.append(record["status"], style=_STATUS_STYLE.get(record["status"], ""))
+    if record.get("duration_ms") is not None:
+        label.append(f" {record['duration_ms']:.1f} ms", style="dim")
+    attributes = record.get("attributes") or {}
+    if "gen_ai.usage.input_tokens" in attributes:
+        used = f"{attributes['gen_ai.usage.input_tokens']}+{attributes.get('gen_ai.usage.output_tokens', 0)}"
+        label.append(f" {used} tokens", style="dim")
+    for name, style in (("inputs", "dim"), ("outputs", "")):
+        if record.get(name) is not None:
+            label.append(f"\n  {name}: ", style="italic dim")
+            label.append(preview(record[name], _MAX_SHOWN), style=style)
+    if record.get("error"):
+        label.append(f"\n  {record['error']['type']}: {plain(record['error']['message'], 400)}", style="red")
+    return label
+
+
+def _grow(tree: Tree, parent: dict[str, Any], records: list[dict[str, Any]]) -> None:
+    waiting = [(tree, parent["span_id"])]
+    while waiting:
+        branch, span_id = waiting.pop()
+        for record in records:
+            if record["parent_span_id"] == span_id:
+                waiting.append((branch.add(_label(record)), record["span_id"]))
+
+
+def _print_json(console: Console, value: Any) -> None:
+    line = orjson.dumps(value, default=str, option=orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
+    console.file.write(line.decode() + "\n")

@@ -1,0 +1,123 @@
+"""A `Run` of the sagemaker SDK, 2.x or 3.x: parts go straight to its bucket, below its own artifact prefix.
+
+`Run.log_file` would do for the upload, but costs four requests for each file, names the S3 key after a file on disk and
+refuses every call once a Run holds 30 artifacts. So a part is one PUT with the Run's own S3 client, and only its address
+goes through `Run.log_artifact`, which makes no request. The attributes of `Run` used here are the same in 2.x and 3.x.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .._layout import ARTIFACT_NAME, MEDIA_TYPE, TRACES_FOLDER
+from .._limits import MAX_METRIC_NAME, MAX_PARAMETERS
+from ._base import Parameter
+from ._bounded import bounded_parameters
+
+logger = logging.getLogger(__name__)
+
+_MULTIPART_BYTES: Final = 8 * 1024 * 1024
+"""Above this an upload is cut into pieces sent at a time, as boto3 does by default (TransferConfig.multipart_threshold)."""
+
+
+def is_sagemaker_run(run: object) -> bool:
+    """Tell whether `run` is the SDK's own `Run`, without importing the SDK."""
+    return any(cls.__module__.startswith("sagemaker.") and cls.__name__ == "Run" for cls in type(run).__mro__)
+
+
+class SageMakerRunDestination:
+    """Writes below `s3://{bucket}/{prefix}/{trial component}/langchain-traces/` of a Run.
+
+    Args:
+        run: a `Run` of sagemaker 2.x or 3.x.
+        extra_args: arguments of S3 uploads as boto3 knows them (`ServerSideEncryption`, `SSEKMSKeyId`, `StorageClass`,
+            `Tagging`, `ExpectedBucketOwner`, …), passed with every part.
+    """
+
+    def __init__(self, run: Any, extra_args: Mapping[str, Any] | None = None) -> None:
+        self._run = run
+        self._uploader = run._artifact_uploader
+        self._extra_args = dict(extra_args or {})
+        self._place: tuple[str, str] | None = None
+
+    def check(self) -> None:
+        """Raise the SDK's RuntimeError outside the `with` of the Run."""
+        self._run.log_parameters({})
+
+    def place(self) -> tuple[str, str]:
+        """Return bucket and key prefix of the span parts; the first call may create the session's default bucket."""
+        if self._place is None:
+            self._place = run_place(self._run)
+            self._add_owner(self._place[0])
+        return self._place
+
+    def _add_owner(self, bucket: str) -> None:
+        """Do as the SDK does: a default bucket must belong to this account, or S3 refuses the upload."""
+        owner_of = getattr(self._uploader.sagemaker_session, "_get_account_id_if_default_bucket", None)
+        if owner_of is not None and "ExpectedBucketOwner" not in self._extra_args:
+            owner = owner_of(bucket)
+            if owner:
+                self._extra_args["ExpectedBucketOwner"] = owner
+
+    def write(self, name: str, data: bytes) -> str:
+        """Upload one part and register its address as the Run's `langchain-traces` artifact."""
+        bucket, prefix = self.place()
+        key = f"{prefix}/{name}"
+        client = self._uploader._s3_client
+        extra = {"ContentType": MEDIA_TYPE, **self._extra_args}
+        if len(data) < _MULTIPART_BYTES:
+            client.put_object(Bucket=bucket, Key=key, Body=data, **extra)
+        else:
+            client.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra)
+        uri = f"s3://{bucket}/{key}"
+        self._register(uri)
+        return uri
+
+    def _register(self, uri: str) -> None:
+        try:
+            self._run.log_artifact(name=ARTIFACT_NAME, value=uri, media_type=MEDIA_TYPE)
+        except ValueError:
+            # The SDK refuses a 31st artifact, and a replacement too. The parts are found by their place; for the eye,
+            # ExperimentAnalytics shows parameters as well.
+            logger.info("The Run holds its full number of artifacts; its traces are named in the parameter %r.", ARTIFACT_NAME)
+            if ARTIFACT_NAME in self.parameters() or len(self.parameters()) < MAX_PARAMETERS:
+                self._run.log_parameters({ARTIFACT_NAME: uri})
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Return the Run's parameters, the loaded ones included."""
+        return dict(self._run._trial_component.parameters or {})
+
+    def log_parameters(self, parameters: Mapping[str, Parameter]) -> None:
+        """Set parameters; the SDK sends them when the Run closes."""
+        accepted = bounded_parameters(parameters, self.parameters())
+        left_out = len(parameters) - len(accepted)
+        if left_out:
+            logger.warning("The Run holds its 300 parameters; %d more are in the JSON only.", left_out)
+        self._run.log_parameters(accepted)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log metrics; the SDK sends them ten at a time and when the Run closes."""
+        for name, value in metrics.items():
+            self._run.log_metric(name=name[:MAX_METRIC_NAME], value=value, step=step)
+
+    def target(self) -> dict[str, object]:
+        """Return the names of the experiment and the run."""
+        return {"experiment_name": self._run.experiment_name, "run_name": self._run.run_name}
+
+
+def run_place(run: Any) -> tuple[str, str]:
+    """Return bucket and key prefix of a Run's span parts.
+
+    A Run without a bucket of its own uses the session's default bucket, with the session's default prefix before its own,
+    as `determine_bucket_and_prefix` of the SDK does.
+    """
+    uploader = run._artifact_uploader
+    bucket, prefix = uploader.artifact_bucket, uploader.artifact_prefix
+    if not bucket:
+        session = uploader.sagemaker_session
+        bucket = session.default_bucket()
+        prefix = "/".join(part.strip("/") for part in (getattr(session, "default_bucket_prefix", None), prefix) if part)
+    return bucket, f"{prefix}/{uploader.trial_component_name}/{TRACES_FOLDER}"

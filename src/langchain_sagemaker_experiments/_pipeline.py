@@ -1,0 +1,261 @@
+"""From a finished span to an uploaded part: buffer, spool, flush. The one place that decides what is kept and what is done.
+
+A span is in exactly one of four places until its upload has succeeded: the buffer, a part in memory, a part in the spool
+folder, or the spool's live file. A part keeps its name through every try, so that a second upload doubles nothing.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import _spool
+from ._buffer import Buffer
+from ._destinations import Destination
+from ._failures import explain
+from ._layout import new_part_name
+from ._limits import MAX_PART_BYTES
+from ._record import RecordWriter
+from ._recorder import Recorder
+from ._span import LiveSpan
+from .exceptions import FlushError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FlushResult:
+    """What one `flush_tracker` wrote.
+
+    Attributes:
+        spans: records written, running ones included.
+        uris: where the parts lie: `s3://` addresses, or paths of an `OfflineRun`.
+        bytes: size of the parts, JSON Lines before any compression.
+        parameters: Run parameters set, by name.
+        metrics: Run metrics logged, by name.
+        faults: what went wrong inside callbacks since the last flush, and how often; empty when all was recorded.
+        duration_ms: wall time of the flush.
+    """
+
+    spans: int = 0
+    uris: list[str] = field(default_factory=list)
+    bytes: int = 0
+    parameters: dict[str, str | int | float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    duration_ms: float = 0.0
+
+    def __str__(self) -> str:
+        where = f" to {self.uris[-1]}" if self.uris else ""
+        more = f" (+{len(self.uris) - 1} parts)" if len(self.uris) > 1 else ""
+        text = f"{self.spans} spans, {self.bytes:,} bytes written{where}{more} in {self.duration_ms:.0f} ms"
+        return text + (f"; {sum(self.faults.values())} faults: {self.faults}" if self.faults else "")
+
+    def _repr_html_(self) -> str:
+        links = "".join(f"<li><code>{html.escape(uri)}</code></li>" for uri in self.uris)
+        return f"<p><b>{self.spans}</b> spans, {self.bytes:,} bytes written</p><ul>{links}</ul>"
+
+
+@dataclass
+class _Part:
+    name: str
+    data: bytes
+    spans: int
+
+
+class Pipeline:
+    """Takes finished spans and brings them to a destination.
+
+    Args:
+        writer: makes lines of spans.
+        budget: bytes in memory before spans go over into the spool.
+        spool: the folder for what does not fit, and for everything when `durable`.
+        durable: write each span to the spool as it ends.
+    """
+
+    def __init__(self, writer: RecordWriter, *, budget: int, spool: _spool.Spool, durable: bool) -> None:
+        self._writer = writer
+        self._durable = durable
+        self._budget = budget
+        self._spool = spool
+        self._buffer: Buffer[LiveSpan] = Buffer(budget, LiveSpan.size, self._spill)
+        self._parts: list[_Part] = []
+        self._spooled: dict[str, int] = {}
+        self._live_spans = 0
+        self._flushing = threading.RLock()
+        self._flushes = 0
+
+    # --- the request path -------------------------------------------------------------------------------------------
+    def add(self, span: LiveSpan) -> None:
+        """Take a finished span: into memory, or straight to disk when durable."""
+        if self._durable:
+            self._append(span)
+        else:
+            self._buffer.add(span)
+
+    def _append(self, span: LiveSpan) -> None:
+        try:
+            self._spool.append(self._writer.line(span))
+            self._live_spans += 1
+        except OSError as error:
+            self._writer.count_fault(f"spool not writable ({error}), span kept in memory")
+            self._buffer.add(span)
+
+    def _spill(self, spans: list[LiveSpan]) -> None:
+        for part in self._make_parts(self._writer.lines(spans)):
+            self._to_spool(part)
+
+    def _to_spool(self, part: _Part) -> None:
+        try:
+            self._spool.write_part(part.name, part.data)
+            self._spooled[part.name] = part.spans
+        except OSError as error:
+            # Memory beyond the budget is better than a lost record.
+            self._writer.count_fault(f"spool not writable ({error}), part kept in memory")
+            self._parts.append(part)
+
+    def _make_parts(self, lines: list[bytes]) -> list[_Part]:
+        parts: list[_Part] = []
+        chosen: list[bytes] = []
+        size = 0
+        for line in lines:
+            if chosen and size + len(line) > MAX_PART_BYTES:
+                parts.append(_Part(new_part_name(), b"\n".join(chosen) + b"\n", len(chosen)))
+                chosen, size = [], 0
+            chosen.append(line)
+            size += len(line) + 1
+        if chosen:
+            parts.append(_Part(new_part_name(), b"\n".join(chosen) + b"\n", len(chosen)))
+        return parts
+
+    # --- the flush --------------------------------------------------------------------------------------------------
+    @property
+    def pending_spans(self) -> int:
+        """Finished spans that no flush has written yet."""
+        return len(self._buffer) + sum(part.spans for part in self._parts) + sum(self._spooled.values()) + self._live_spans
+
+    def pending_bytes(self) -> int:
+        """Bytes of what waits, about."""
+        return self._buffer.size + sum(len(part.data) for part in self._parts) + self._spool.size()
+
+    def flush(self, find_destination: Callable[[], Destination], recorder: Recorder, handler_faults: dict[str, int]) -> FlushResult:
+        """Bring all that waits to the destination, then its parameters and metrics.
+
+        Raises:
+            FlushError: something of it failed. What has not arrived stays and goes with the next flush.
+        """
+        with self._flushing:
+            began = time.perf_counter()
+            self._collect(recorder)
+            uris: list[str] = []
+            sizes: list[int] = []
+            counts: list[int] = []
+            try:
+                destination = find_destination()
+                destination.check()
+                self._upload(destination, uris, sizes, counts)
+                parameters, metrics = self._log_numbers(destination)
+            except Exception as error:
+                self._keep_within_budget()
+                raise self._failure(error, sum(counts)) from error
+            faults = {**handler_faults, **self._writer.faults}
+            handler_faults.clear()
+            self._writer.faults = {}
+            self._flushes += 1
+            result = FlushResult(
+                spans=sum(counts),
+                uris=uris,
+                bytes=sum(sizes),
+                parameters=parameters,
+                metrics=metrics,
+                faults=faults,
+                duration_ms=round((time.perf_counter() - began) * 1e3, 3),
+            )
+            if faults:
+                logger.warning("Recorded with faults since the last flush: %s", faults)
+            return result
+
+    def _collect(self, recorder: Recorder) -> None:
+        """Turn what waits in the buffer, and the spans still open, into parts."""
+        recorder.close_abandoned()
+        finished = self._buffer.take()
+        lines = self._writer.lines(finished) + self._writer.lines(recorder.running())
+        self._parts += self._make_parts(lines)
+        sealed = self._spool.seal()
+        if sealed is not None:
+            self._spooled[sealed], self._live_spans = self._live_spans, 0
+
+    def _upload(self, destination: Destination, uris: list[str], sizes: list[int], counts: list[int]) -> None:
+        for path in self._spool.parts():
+            data = path.read_bytes()
+            uris.append(destination.write(path.name, data))
+            sizes.append(len(data))
+            counts.append(data.count(b"\n"))
+            self._spooled.pop(path.name, None)
+            self._spool.remove(path)
+        while self._parts:
+            part = self._parts[0]
+            uris.append(destination.write(part.name, part.data))
+            sizes.append(len(part.data))
+            counts.append(part.spans)
+            del self._parts[0]
+
+    def _log_numbers(self, destination: Destination) -> tuple[dict[str, str | int | float], dict[str, float]]:
+        summary = self._writer.summary
+        parameters = summary.parameters(destination.parameters())
+        metrics = summary.metrics()
+        if parameters:
+            destination.log_parameters(parameters)
+        if metrics:
+            destination.log_metrics(metrics, self._flushes)
+        summary.reset()
+        return parameters, metrics
+
+    def _keep_within_budget(self) -> None:
+        """After a failed upload: what exceeds the memory budget goes to disk, oldest first."""
+        while self._parts and sum(len(part.data) for part in self._parts) > self._budget:
+            before = len(self._parts)
+            self._to_spool(self._parts.pop(0))
+            if len(self._parts) >= before:
+                break
+
+    def _failure(self, error: Exception, done: int) -> FlushError:
+        kept, size = self.pending_spans, self.pending_bytes()
+        on_disk = self._spool.path if self._spool.parts() else None
+        where = f"in memory and in {on_disk}" if on_disk else "in memory"
+        arrived = f" {done} spans had arrived before." if done else ""
+        return FlushError(
+            f"The flush failed. {explain(error)}{arrived} Nothing is lost: {kept} spans ({size:,} bytes) are kept {where}, "
+            "and the next flush_tracker() sends them.",
+            kept_spans=kept,
+            kept_bytes=size,
+            spool_dir=str(on_disk) if on_disk else None,
+        )
+
+    # --- the end of the process -------------------------------------------------------------------------------------
+    def save(self, recorder: Recorder, target: dict[str, object]) -> Path | None:
+        """Write everything that waits to the spool folder; return the folder, or None when nothing waited."""
+        with self._flushing:
+            self._collect(recorder)
+            for part in self._parts:
+                self._spool.write_part(part.name, part.data)
+            self._parts = []
+            if not self._spool.parts():
+                return None
+            self._spool.write_target(target)
+            return self._spool.path
+
+    def after_fork(self) -> None:
+        """In a forked child: what waits belongs to the parent, which sends it."""
+        self._flushing = threading.RLock()
+        self._buffer.forget()
+        self._parts = []
+        self._spooled = {}
+        self._live_spans = 0
+        self._spool.after_fork()
+        self._writer.summary.reset()

@@ -1,0 +1,75 @@
+"""`load_spans`: from a source to a DataFrame."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import MissingExtraError, SpanReadWarning
+from ._parse import Problem, Record, describe, merge_records, parse_part
+from ._sources import find_parts, read_all
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_records(
+    source: Any = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+) -> tuple[list[Record], list[Problem]]:
+    """Return the span records of a source, one for each span in order of their start, and what could not be read.
+
+    Needs no pandas. Arguments and errors are those of `load_spans`.
+    """
+    problems: list[Problem] = []
+    records: list[Record] = []
+    for address, data in read_all(find_parts(source, experiment_name, run_name, sagemaker_session)):
+        records += parse_part(address, data, problems)
+    merged = merge_records(records)
+    merged.sort(key=lambda record: record.get("start_time") or "")
+    return merged, problems
+
+
+def load_spans(
+    source: str | Path | Any = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+) -> pd.DataFrame:
+    """Load recorded spans as a DataFrame: one row a span, in order of their start, the record's fields as columns.
+
+    Args:
+        source: a `Run`, an `OfflineRun`, an `s3://` address of a part or of anything above it, or a folder.
+        experiment_name: instead of a source, all runs of an experiment.
+        run_name: with `experiment_name`, one run of it.
+        sagemaker_session: whose credentials and region to use; boto3's default ones otherwise.
+
+    Returns:
+        A DataFrame with the columns of the span record (`docs/record.md`). `start_time` and `end_time` are UTC timestamps,
+        `duration_ms` is in milliseconds, `inputs`, `outputs`, `attributes`, `events`, … are Python values. A run without any
+        spans gives an empty frame with these columns. `frame.attrs["problems"]` lists what could not be read.
+
+    Raises:
+        SpanReadError: the source does not exist or can't be reached.
+        MissingExtraError: pandas is not installed.
+
+    Warns:
+        SpanReadWarning: parts of the data could not be read (a torn line, a newer version); all the rest was.
+    """
+    try:
+        from ._frame import to_frame
+    except ImportError as error:
+        raise MissingExtraError("pandas", "analysis", "load_spans") from error
+    records, problems = load_records(
+        source, experiment_name=experiment_name, run_name=run_name, sagemaker_session=sagemaker_session
+    )
+    if problems:
+        warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
+    frame = to_frame(records)
+    frame.attrs["problems"] = [str(problem) for problem in problems]
+    return frame

@@ -1,0 +1,142 @@
+"""Bytes of parts → span records, one for each span; what is not whole is named, not raised."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from .._recorder import CLOSED_BECAUSE, START_SEEN
+from .._span import SCHEMA_VERSION
+
+Record = dict[str, Any]
+
+_ESSENTIAL: Final = ("span_id", "trace_id", "kind", "status")
+_MAX_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that could not be read: where, and why."""
+
+    address: str
+    reason: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.address}, line {self.line}" if self.line is not None else self.address
+        return f"{place}: {self.reason}"
+
+
+def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Record]:
+    """Return the span records of one part, in order. Torn lines and lines that are no spans are added to `problems`."""
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError) as error:
+            problems.append(Problem(address, f"not a whole gzip file ({error})"))
+            return []
+    lines = data.splitlines()
+    try:
+        # One call for the whole part: many times faster than one for each line, and right for all but damaged parts.
+        records = orjson.loads(b"[" + b",".join(lines) + b"]") if lines else []
+    except orjson.JSONDecodeError:
+        records = _parse_lines(address, lines, problems)
+    good = [record for record in records if _is_span(record)]
+    if len(good) != len(records):
+        problems.append(Problem(address, f"{len(records) - len(good)} lines are no span records"))
+    newer = {record["schema_version"] for record in good if record.get("schema_version", 1) > SCHEMA_VERSION}
+    if newer:
+        problems.append(
+            Problem(
+                address, f"schema_version {max(newer)} is newer than this package knows ({SCHEMA_VERSION}); read as far as known"
+            )
+        )
+    return good
+
+
+def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> list[Any]:
+    records: list[Any] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(orjson.loads(line))
+        except orjson.JSONDecodeError as error:
+            torn = "torn last line" if number == len(lines) else f"no JSON ({error})"
+            problems.append(Problem(address, torn, number))
+    return records
+
+
+def _is_span(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    try:
+        for name in _ESSENTIAL:
+            if type(record[name]) is not str:
+                return False
+        version = record.get("schema_version", 1)
+    except KeyError:
+        return False
+    return isinstance(version, int)
+
+
+def merge_records(records: Iterable[Record]) -> list[Record]:
+    """Return one record for each span, in the order the spans first came.
+
+    A finished record wins over a running one, and of two equal ones the one that ended later. A record whose start was not
+    seen (the late end of a span that had been given up) gives its end to the record that has the start.
+    """
+    merged: dict[str, Record] = {}
+    for record in records:
+        key = record["span_id"]
+        known = merged.get(key)
+        merged[key] = record if known is None else _better(known, record)
+    return list(merged.values())
+
+
+def _better(one: Record, other: Record) -> Record:
+    for late, whole in ((one, other), (other, one)):
+        if not _start_seen(late) and _start_seen(whole):
+            return _joined(whole, late)
+    if (one["status"] == "running") != (other["status"] == "running"):
+        return other if one["status"] == "running" else one
+    return other if (other.get("end_time") or "") >= (one.get("end_time") or "") else one
+
+
+def _start_seen(record: Record) -> bool:
+    return (record.get("attributes") or {}).get(START_SEEN, True) is not False
+
+
+def _joined(whole: Record, late: Record) -> Record:
+    given_up = CLOSED_BECAUSE in (whole.get("attributes") or {}) or whole["status"] == "running"
+    joined = dict(whole)
+    if given_up:
+        attributes = {**(whole.get("attributes") or {}), **(late.get("attributes") or {})}
+        attributes.pop(CLOSED_BECAUSE, None)
+        attributes.pop(START_SEEN, None)
+        joined.update(status=late["status"], end_time=late.get("end_time"), attributes=attributes)
+        joined["duration_ms"] = _milliseconds(whole.get("start_time"), late.get("end_time"))
+    for name in ("outputs", "error"):
+        if joined.get(name) is None or (given_up and late.get(name) is not None):
+            joined[name] = late.get(name)
+    return joined
+
+
+def _milliseconds(start: str | None, end: str | None) -> float | None:
+    if not start or not end:
+        return None
+    from datetime import datetime
+
+    begin, finish = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
+    return round((finish - begin).total_seconds() * 1e3, 3)
+
+
+def describe(problems: list[Problem]) -> str:
+    """Return a few lines that say what was not read."""
+    shown = "\n  ".join(str(problem) for problem in problems[:_MAX_SHOWN])
+    more = f"\n  and {len(problems) - _MAX_SHOWN} more" if len(problems) > _MAX_SHOWN else ""
+    return f"{len(problems)} problems while reading spans; everything else was read:\n  {shown}{more}"

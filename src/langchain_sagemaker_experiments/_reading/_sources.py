@@ -1,0 +1,193 @@
+"""Where parts lie: a Run, an `s3://` address, a folder, an experiment → the parts, each with an address and a way to its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .._destinations._offline import OfflineRun
+from .._destinations._sagemaker import is_sagemaker_run, run_place
+from .._failures import explain
+from .._layout import ARTIFACT_NAME, TRACES_FOLDER, trial_component_name
+from ..exceptions import SpanReadError
+
+_ENDINGS: Final = (".jsonl", ".jsonl.gz")
+_WORKERS: Final = 16
+_MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its address, and how to get its bytes."""
+
+    address: str
+    read: Callable[[], bytes]
+
+
+def find_parts(source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any) -> list[Part]:
+    """Return the parts of a source, oldest first.
+
+    Raises:
+        SpanReadError: the source does not exist, can't be reached, or is of no kind we know.
+    """
+    try:
+        if source is None:
+            return _of_experiment(experiment_name, run_name, sagemaker_session)
+        if isinstance(source, OfflineRun):
+            return _of_folder(source.path)
+        if is_sagemaker_run(source):
+            bucket, prefix = run_place(source)
+            return _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")
+        if isinstance(source, str) and source.startswith("s3://"):
+            return _of_address(source, _s3(sagemaker_session))
+        if isinstance(source, (str, Path)):
+            return _of_folder(Path(source).expanduser())
+    except (ClientError, BotoCoreError) as error:
+        raise SpanReadError(f"Spans can't be read. {explain(error, 'try again')}") from error
+    raise SpanReadError(
+        f"Spans can't be read from {type(source).__name__} {source!r:.80}. Give a Run, an OfflineRun, an s3:// address, "
+        "a folder, or experiment_name (and run_name)."
+    )
+
+
+def read_all(parts: list[Part]) -> Iterator[tuple[str, bytes]]:
+    """Yield address and bytes of each part, in order, several at a time.
+
+    Raises:
+        SpanReadError: a part can't be read.
+    """
+    if not parts:
+        return
+    with ThreadPoolExecutor(min(_WORKERS, len(parts))) as pool:
+        for part, data in zip(parts, pool.map(_read, parts), strict=True):
+            yield part.address, data
+
+
+def _read(part: Part) -> bytes:
+    try:
+        return part.read()
+    except (ClientError, BotoCoreError, OSError) as error:
+        raise SpanReadError(f"{part.address} can't be read. {explain(error, 'try again')}") from error
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+def _of_folder(path: Path) -> list[Part]:
+    if path.is_file():
+        return [Part(str(path), path.read_bytes)]
+    if not path.is_dir():
+        raise SpanReadError(f"There is no folder or file {path}.")
+    # An OfflineRun keeps a log of its own beside its traces; everything else with the ending is taken for spans.
+    files = [found for found in path.rglob("*") if found.name.endswith(_ENDINGS) and found.name != "run.jsonl"]
+    return [Part(str(found), found.read_bytes) for found in sorted(files, key=lambda found: (found.name, str(found)))]
+
+
+# --- S3 -------------------------------------------------------------------------------------------------------------
+def _s3(sagemaker_session: Any) -> Any:
+    session = getattr(sagemaker_session, "boto_session", None) or boto3
+    return session.client("s3", config=Config(max_pool_connections=_WORKERS))
+
+
+def _of_address(address: str, client: Any) -> list[Part]:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise SpanReadError(f"{address!r} names no bucket; an address looks like s3://bucket/prefix.")
+    try:
+        if key.endswith(_ENDINGS):
+            client.head_object(Bucket=bucket, Key=key)
+            return [_s3_part(client, bucket, key)]
+        parts = _below(client, bucket, key)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _MISSING:
+            raise SpanReadError(f"There is nothing at {address}: {explain(error, 'try again')}") from error
+        raise
+    if not parts:
+        raise SpanReadError(f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz.")
+    return parts
+
+
+def _below(client: Any, bucket: str, prefix: str) -> list[Part]:
+    keys: list[str] = []
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        keys += [item["Key"] for item in page.get("Contents", ()) if item["Key"].endswith(_ENDINGS)]
+    return [_s3_part(client, bucket, key) for key in sorted(keys, key=lambda key: (key.rsplit("/", 1)[-1], key))]
+
+
+def _s3_part(client: Any, bucket: str, key: str) -> Part:
+    def read() -> bytes:
+        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    return Part(f"s3://{bucket}/{key}", read)
+
+
+# --- experiments ----------------------------------------------------------------------------------------------------
+def _of_experiment(experiment_name: str | None, run_name: str | None, sagemaker_session: Any) -> list[Part]:
+    if not experiment_name:
+        raise SpanReadError("Say what to read: a Run, an s3:// address, a folder, or experiment_name (and run_name).")
+    boto_session = getattr(sagemaker_session, "boto_session", None) or boto3
+    client = getattr(sagemaker_session, "sagemaker_client", None) or boto_session.client("sagemaker")
+    experiment = experiment_name.lower()
+    names = [trial_component_name(experiment, run_name)] if run_name else _components(client, experiment)
+    s3 = _s3(sagemaker_session)
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(lambda name: _place(client, name, experiment, run_name), names))
+    parts: list[Part] = []
+    for name, place in zip(names, places, strict=True):
+        if place is None:
+            parts += _at_default_place(s3, boto_session, sagemaker_session, name)
+        else:
+            bucket, _, key = place.removeprefix("s3://").partition("/")
+            parts += _below(s3, bucket, key.rsplit("/", 1)[0] + "/")
+    return parts
+
+
+def _components(client: Any, experiment: str) -> list[str]:
+    names: list[str] = []
+    try:
+        for page in client.get_paginator("list_trial_components").paginate(ExperimentName=experiment):
+            names += [item["TrialComponentName"] for item in page["TrialComponentSummaries"]]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ("ResourceNotFound", "ResourceNotFoundException"):
+            raise SpanReadError(f"There is no experiment {experiment!r} in this account and region.") from error
+        raise
+    if not names:
+        raise SpanReadError(f"The experiment {experiment!r} does not exist in this account and region, or has no runs.")
+    return names
+
+
+def _place(client: Any, name: str, experiment: str, run_name: str | None) -> str | None:
+    """The address of a run's newest part, as its artifact or, for a Run full of artifacts, its parameter tells."""
+    try:
+        component = client.describe_trial_component(TrialComponentName=name)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code in ("ResourceNotFound", "ResourceNotFoundException", "ValidationException"):
+            raise SpanReadError(f"There is no run {run_name or name!r} in the experiment {experiment!r}.") from error
+        raise
+    artifact = component.get("OutputArtifacts", {}).get(ARTIFACT_NAME, {}).get("Value")
+    parameter = component.get("Parameters", {}).get(ARTIFACT_NAME, {}).get("StringValue")
+    address = artifact or parameter
+    return address if isinstance(address, str) and address.startswith("s3://") else None
+
+
+def _at_default_place(s3: Any, boto_session: Any, sagemaker_session: Any, name: str) -> list[Part]:
+    """A run that is still open has not told its artifact yet: look where the SDK puts things by default."""
+    bucket = getattr(sagemaker_session, "_default_bucket", None) or getattr(
+        sagemaker_session, "_default_bucket_name_override", None
+    )
+    prefix = getattr(sagemaker_session, "default_bucket_prefix", None)
+    try:
+        if not bucket:
+            account = boto_session.client("sts").get_caller_identity()["Account"]
+            bucket = f"sagemaker-{s3.meta.region_name}-{account}"
+        folders = "/".join(part for part in (prefix, "trial-component-artifacts", name, TRACES_FOLDER) if part)
+        return _below(s3, bucket, f"{folders}/")
+    except (ClientError, BotoCoreError):
+        return []

@@ -1,0 +1,109 @@
+"""The span while it is being recorded: ids, times, status and values that are already JSON bytes.
+
+A `LiveSpan` is what travels from the recorder to the buffer. It holds no LangChain object and no open value: `inputs`, `outputs`
+and the like are JSON bytes taken at the moment of the event. What can be computed later (names of the OpenTelemetry
+conventions, text of the times, the JSON line) is left to `_record.py`, at the flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+from uuid import UUID
+
+SCHEMA_VERSION: Final = 1
+
+Kind = Literal["chain", "llm", "chat_model", "tool", "agent", "retriever", "prompt", "parser", "embedding", "custom"]
+Status = Literal["ok", "error", "interrupted", "cancelled", "running"]
+
+KINDS: Final[frozenset[str]] = frozenset(
+    ("chain", "llm", "chat_model", "tool", "agent", "retriever", "prompt", "parser", "embedding", "custom")
+)
+
+Derive = Callable[["LiveSpan"], Mapping[str, Any]]
+"""Computes the `attributes` of a finished span from `LiveSpan.raw`; runs at the flush, not at the event."""
+
+
+class LiveSpan:
+    """One unit of work. Mutable while open; handed to the buffer once, when it ends."""
+
+    __slots__ = (
+        "above",
+        "attributes",
+        "component",
+        "derive",
+        "end_ns",
+        "error",
+        "events",
+        "first_token_ns",
+        "inputs",
+        "kind",
+        "metadata",
+        "name",
+        "outputs",
+        "parent_span_id",
+        "raw",
+        "run_id",
+        "sampled",
+        "span_id",
+        "start_ns",
+        "start_wall_ns",
+        "status",
+        "tags",
+        "token_count",
+        "trace_id",
+        "written_running",
+    )
+
+    def __init__(
+        self,
+        run_id: UUID,
+        span_id: UUID,
+        trace_id: UUID,
+        parent_span_id: UUID | None,
+        kind: str,
+        name: str,
+        start_wall_ns: int,
+        start_ns: int,
+    ) -> None:
+        self.run_id = run_id
+        self.span_id = span_id
+        self.trace_id = trace_id
+        self.parent_span_id = parent_span_id
+        self.kind = kind
+        self.name = name
+        self.start_wall_ns = start_wall_ns
+        self.start_ns = start_ns
+        self.end_ns: int | None = None
+        self.status: Status = "running"
+        self.inputs: bytes | None = None
+        self.outputs: bytes | None = None
+        self.tags: list[str] | None = None
+        self.metadata: bytes | None = None
+        self.component: bytes | None = None
+        self.raw: dict[str, bytes] | None = None
+        self.attributes: dict[str, Any] | None = None
+        self.error: dict[str, Any] | None = None
+        self.events: list[tuple[int, str, bytes | None]] | None = None
+        self.derive: Derive | None = None
+        self.token_count = 0
+        self.first_token_ns = 0
+        self.written_running = False
+        self.above: LiveSpan | None = None
+        self.sampled = True
+
+    def size(self) -> int:
+        """Return the bytes this span holds, about: its values and a flat charge for the rest."""
+        total = 700
+        for value in (self.inputs, self.outputs, self.metadata):
+            if value is not None:
+                total += len(value)
+        if self.raw is not None:
+            for value in self.raw.values():
+                total += len(value)
+        if self.events is not None:
+            for event in self.events:
+                total += 120 + (len(event[2]) if event[2] is not None else 0)
+        if self.error is not None:
+            total += len(self.error.get("stacktrace") or "")
+        return total

@@ -1,0 +1,185 @@
+"""The conversion hook of the encoder: one step from a LangChain object towards plain JSON. Chosen once for each type."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from langchain_core.agents import AgentAction, AgentFinish
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import Generation, LLMResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+
+from .._plain import Convert, convert_object, describe_bytes, describe_media
+
+_MAX_CHOSEN: Final = 4_096
+"""Types whose converter is remembered; classes made at run time could otherwise pile up."""
+
+_MEDIA_KEYS: Final = ("data", "base64", "bytes", "file_data")
+_CHUNK_TYPES: Final = {
+    "AIMessageChunk": "ai",
+    "HumanMessageChunk": "human",
+    "SystemMessageChunk": "system",
+    "ToolMessageChunk": "tool",
+    "FunctionMessageChunk": "function",
+    "ChatMessageChunk": "chat",
+}
+"""What a stream adds up to is the same message as an answer in one piece."""
+_MIN_MEDIA_CHARS: Final = 64
+"""Shorter values under these keys are taken for text, not for base64."""
+
+
+def make_convert(*, keep_media: bool = False) -> Convert:
+    """Return the hook: a value unknown to JSON → one step nearer to it. It never raises.
+
+    Args:
+        keep_media: leave base64 data in message content as it is.
+    """
+    chosen: dict[type, Convert] = {}
+    known = ((BaseMessage, _whole_message if keep_media else message), *_CONVERTERS)
+
+    def choose(cls: type) -> Convert:
+        converter = next((converter for base, converter in known if issubclass(cls, base)), convert_object)
+        if len(chosen) >= _MAX_CHOSEN:
+            chosen.clear()
+        chosen[cls] = converter
+        return converter
+
+    def convert(value: Any) -> Any:
+        cls = type(value)
+        converter = chosen.get(cls) or choose(cls)
+        try:
+            return converter(value)
+        except Exception:
+            return convert_object(value)
+
+    return convert
+
+
+def message(value: BaseMessage) -> dict[str, Any]:
+    """A message as its `type`, `content` and whatever else it holds, without embedded media; empty fields are left out."""
+    plain = _whole_message(value)
+    if type(plain["content"]) is not str:
+        plain["content"] = media_free(plain["content"])
+    return plain
+
+
+def _whole_message(value: BaseMessage) -> dict[str, Any]:
+    fields = value.__dict__
+    kind = fields["type"]
+    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": fields["content"]}
+    plain.update({name: field for name, field in fields.items() if field and name != "content" and name != "type"})
+    extra = value.__pydantic_extra__
+    if extra:
+        plain.update(extra)
+    return plain
+
+
+def media_free(content: Any) -> Any:
+    """Content blocks with embedded base64 replaced by media type, size and SHA-256. Addresses and text stay."""
+    if isinstance(content, list):
+        return [media_free(block) if isinstance(block, (dict, list)) else block for block in content]
+    if not isinstance(content, dict):
+        return content
+    plain: dict[Any, Any] = {}
+    for key, value in content.items():
+        if key in _MEDIA_KEYS and _is_media(value):
+            plain[key] = describe_media(_media_type(content), value)
+        elif isinstance(value, (dict, list)):
+            plain[key] = media_free(_with_format(content, value))
+        elif isinstance(value, (bytes, bytearray)):
+            plain[key] = describe_bytes(value)
+        else:
+            plain[key] = value
+    plain.pop(_FORMAT, None)
+    return plain
+
+
+_FORMAT: Final = object()
+
+
+def _with_format(outer: dict[Any, Any], inner: Any) -> Any:
+    """Hand the outer block's format to an inner source that has none (Bedrock: `{"format": "png", "source": {"bytes": …}}`)."""
+    if isinstance(inner, dict) and "format" in outer and not _names_type(inner):
+        return {**inner, _FORMAT: outer["format"]}
+    return inner
+
+
+def _names_type(block: dict[Any, Any]) -> bool:
+    return any(name in block for name in ("mime_type", "media_type", "format"))
+
+
+def _is_media(value: Any) -> bool:
+    if isinstance(value, (bytes, bytearray)):
+        return True
+    return isinstance(value, str) and len(value) >= _MIN_MEDIA_CHARS and not value.startswith("data:") and " " not in value[:200]
+
+
+def _media_type(block: dict[Any, Any]) -> str:
+    for name in ("mime_type", "media_type", "format", _FORMAT):
+        if block.get(name):
+            return str(block[name])
+    return str(block.get("type", "application/octet-stream"))
+
+
+def generation(value: Generation) -> dict[str, Any]:
+    """A generation as `text`, `message` (chat models) and `generation_info`."""
+    fields = value.__dict__
+    plain: dict[str, Any] = {"text": fields["text"]}
+    for name in ("message", "generation_info"):
+        if fields.get(name):
+            plain[name] = fields[name]
+    return plain
+
+
+def llm_result(value: LLMResult) -> dict[str, Any]:
+    """A whole result of a model: `generations`, one list for each prompt, and `llm_output`."""
+    plain: dict[str, Any] = {"generations": value.generations}
+    if value.llm_output:
+        plain["llm_output"] = value.llm_output
+    return plain
+
+
+def document(value: Document) -> dict[str, Any]:
+    """A document as `page_content`, `metadata` (with its score where the retriever gives one) and `id`."""
+    fields = value.__dict__
+    plain: dict[str, Any] = {"page_content": fields["page_content"], "metadata": fields["metadata"]}
+    if fields.get("id"):
+        plain["id"] = fields["id"]
+    return plain
+
+
+def _prompt_value(value: PromptValue) -> Any:
+    return {"messages": value.to_messages()}
+
+
+def _string_prompt(value: StringPromptValue) -> Any:
+    return value.text
+
+
+def _chat_prompt(value: ChatPromptValue) -> Any:
+    return {"messages": value.messages}
+
+
+def _agent_action(value: AgentAction) -> dict[str, Any]:
+    plain: dict[str, Any] = {"tool": value.tool, "tool_input": value.tool_input, "log": value.log}
+    messages = getattr(value, "message_log", None)
+    if messages:
+        plain["message_log"] = messages
+    return plain
+
+
+def _agent_finish(value: AgentFinish) -> dict[str, Any]:
+    return {"return_values": value.return_values, "log": value.log}
+
+
+_CONVERTERS: Final[tuple[tuple[type, Convert], ...]] = (
+    (ChatPromptValue, _chat_prompt),
+    (StringPromptValue, _string_prompt),
+    (PromptValue, _prompt_value),
+    (Document, document),
+    (Generation, generation),
+    (LLMResult, llm_result),
+    (AgentAction, _agent_action),
+    (AgentFinish, _agent_finish),
+)

@@ -1,0 +1,64 @@
+"""The errors this package raises on purpose; all of them derive from `TrackerError`.
+
+Every message says what happened, what was kept, and what to do next. Callbacks never raise any of these: faults inside
+a callback are counted and reported by the next `flush_tracker()`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DestinationError",
+    "FlushError",
+    "MissingExtraError",
+    "RecordingWarning",
+    "SpanReadError",
+    "SpanReadWarning",
+    "TrackerError",
+]
+
+
+class TrackerError(Exception):
+    """Base of every error of this package."""
+
+
+class DestinationError(TrackerError, TypeError):
+    """The object given as `run` can't take records (it is no `Run` and does not offer `log_file`)."""
+
+
+class FlushError(TrackerError):
+    """An upload failed. Nothing was lost: `kept_spans` spans wait in memory and in `spool_dir` for the next flush.
+
+    Attributes:
+        kept_spans: how many span records wait for the next flush.
+        kept_bytes: their size in bytes, as JSON Lines.
+        spool_dir: the folder that holds the part of them that is on disk, or None when all are in memory.
+    """
+
+    def __init__(self, message: str, *, kept_spans: int = 0, kept_bytes: int = 0, spool_dir: str | None = None) -> None:
+        super().__init__(message)
+        self.kept_spans = kept_spans
+        self.kept_bytes = kept_bytes
+        self.spool_dir = spool_dir
+
+
+class SpanReadError(TrackerError):
+    """Spans can't be read: the source does not exist, access is denied, or it is of no kind we know."""
+
+
+class MissingExtraError(TrackerError, ImportError):
+    """An optional dependency is missing. The message names the command that installs it."""
+
+    def __init__(self, module: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {module!r}, which is not installed. "
+            f'Install it with: pip install "langchain-sagemaker-experiments[{extra}]"',
+            name=module,
+        )
+
+
+class SpanReadWarning(UserWarning):
+    """Some of the data could not be read (a torn line, a part of a newer version); the rest was."""
+
+
+class RecordingWarning(UserWarning):
+    """Something was recorded only in part, or faults inside callbacks were counted since the last flush."""
