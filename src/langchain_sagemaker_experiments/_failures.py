@@ -14,6 +14,8 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from .exceptions import TrackerError
+
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _INVALID_KEYS = (
@@ -58,7 +60,9 @@ def explain(error: BaseException, again: str = "flush again") -> str:
         return f"No AWS region is set. Set AWS_DEFAULT_REGION or give the session a region, then {again}."
     if isinstance(error, (ConnectionError, HTTPClientError)):
         return f"AWS could not be reached ({error}). Wait for the network, then {again}."
-    if isinstance(error, RuntimeError) and "with" in str(error):
+    if isinstance(error, TrackerError):
+        return str(error)
+    if isinstance(error, RuntimeError) and "inside context of 'with'" in str(error):
         return (
             "The Run is not open: a Run takes records only inside its `with Run(...)` statement. "
             "Flush inside the `with`, or open the Run again with load_run and flush there."

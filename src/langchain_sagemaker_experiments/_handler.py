@@ -45,6 +45,7 @@ from ._values import (
     response_attributes,
     run_parameters,
 )
+from .exceptions import DestinationError
 
 if TYPE_CHECKING:
     from langchain_core.agents import AgentAction, AgentFinish
@@ -183,7 +184,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
 
         run = surrounding_run()
         if run is None:
-            raise RuntimeError(
+            raise DestinationError(
                 "This handler was given no run, and no `with Run(...)` surrounds this flush. "
                 "Flush inside the `with`, or set handler.run."
             )
