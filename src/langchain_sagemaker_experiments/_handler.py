@@ -264,7 +264,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         metadata: Mapping[str, Any] | None,
     ) -> LiveSpan:
         if run_id is not None:
-            parent_run_id = self._manual_parent(parent_run_id)
+            parent_run_id = self._parent_here(parent_run_id)
         span = self._recorder.start(run_id, parent_run_id, kind, name)
         if span.sampled:
             span.inputs = self._encode(inputs)
@@ -346,11 +346,19 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         """Close a chain's span; a stream's true inputs come only now."""
         try:
             span = self._end(run_id, parent_run_id, _CHAINS, outputs)
-            if inputs is not None and span.sampled and (span.inputs is None or span.inputs == _STREAM_PLACEHOLDER):
-                span.inputs = self._encode(inputs)
+            if outputs is None and span.inputs == _STREAM_PLACEHOLDER and self._recorder.out_of_order(span):
+                # LangChain swallows the GeneratorExit of a stream whose reader has gone: it ends without outputs, before its
+                # own steps do, and they after it.
+                span.status = "cancelled"
+                attribute(span, "langchain.cancelled_by", "closed stream")
+            self._take_late_inputs(span, inputs)
             self._recorder.close(span)
         except Exception as error:
             self._fault("on_chain_end", error)
+
+    def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
+        if inputs is not None and span.sampled and (span.inputs is None or span.inputs == _STREAM_PLACEHOLDER):
+            span.inputs = self._encode(inputs)
 
     def on_chain_error(
         self,
@@ -364,8 +372,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         """Close a chain's span as failed, interrupted or cancelled."""
         try:
             span = self._fail(run_id, parent_run_id, _CHAINS, error)
-            if inputs is not None and span.sampled and (span.inputs is None or span.inputs == _STREAM_PLACEHOLDER):
-                span.inputs = self._encode(inputs)
+            self._take_late_inputs(span, inputs)
             self._recorder.close(span)
         except Exception as fault:
             self._fault("on_chain_error", fault)

@@ -68,7 +68,7 @@ class ActiveSpan:
 
     def _open(self) -> None:
         try:
-            parent = self._handler._manual_parent(_langchain_run())
+            parent = self._handler._parent_here()
             self._live = self._handler._start(
                 self._id, parent, self._kind, self._name, None, self._inputs, self._tags, self._metadata
             )
@@ -76,7 +76,10 @@ class ActiveSpan:
             self._handler._fault("span", error)
 
     def _activate(self) -> None:
-        self._token = _innermost.set((self._id, _langchain_run()))
+        # A run that this handler does not see is no parent, here as in _parent_here.
+        running = _langchain_run()
+        seen = running is not None and running.int in self._handler._recorder.open
+        self._token = _innermost.set((self._id, running if seen else None))
 
     def _deactivate(self) -> None:
         if self._token is not None:
@@ -121,12 +124,21 @@ class ManualSpans:
     _fail: Callable[..., LiveSpan]
     _fault: Callable[[str, Exception], None]
 
-    def _manual_parent(self, langchain_run: UUID | None = None) -> UUID | None:
-        """The parent of a run that LangChain says lies in `langchain_run`: a span by hand opened in that very run goes between."""
+    def _parent_here(self, parent_run_id: UUID | None = None) -> UUID | None:
+        """The parent of what starts in this context and, as LangChain says, lies in `parent_run_id`.
+
+        LangChain names none where a call was given callbacks of its own, as `with_fallbacks` does with those of the outer call;
+        it still lies in the run whose code makes it. A span by hand that was opened in that very run goes between.
+        """
+        known = self._recorder.open
+        if parent_run_id is None:
+            running = _langchain_run()
+            if running is not None and running.int in known:
+                parent_run_id = running
         innermost = _innermost.get()
-        if innermost is not None and innermost[1] == langchain_run and innermost[0].int in self._recorder.open:
+        if innermost is not None and innermost[1] == parent_run_id and innermost[0].int in known:
             return innermost[0]
-        return langchain_run
+        return parent_run_id
 
     def span(
         self,
@@ -179,7 +191,7 @@ class ManualSpans:
         """
         if not isinstance(span, Span):
             raise TypeError(f"log_trace takes a Span of this package, not {type(span).__name__}.")
-        parent = self._manual_parent(_langchain_run())
+        parent = self._parent_here()
         return str(self._log_tree(span, parent))
 
     def _log_tree(self, root: Span, parent: UUID | None) -> UUID:

@@ -213,6 +213,13 @@ class Recorder:
         if span.sampled:
             self._sink(span)
 
+    def out_of_order(self, span: LiveSpan) -> bool:
+        """Tell whether a span that is ending does so while a child is open, or after its parent: never in normal work."""
+        others = list(self.open.values())
+        if any(other.parent_span_id == span.span_id for other in others):
+            return True
+        return span.parent_span_id is not None and all(other.span_id != span.parent_span_id for other in others)
+
     def add_event(self, span: LiveSpan, name: str, data: bytes | None = None, time_ns: int | None = None) -> None:
         """Add a time-stamped event to a span; past the bound it is only counted."""
         if span.events is None:

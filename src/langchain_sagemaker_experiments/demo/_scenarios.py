@@ -76,7 +76,7 @@ def check_installed() -> None:
     Raises:
         MissingExtraError: a package the scenarios need is not installed.
     """
-    for module in ("langchain_classic", "langchain_openai", "langchain_community", "numexpr"):
+    for module in ("langchain_classic", "langchain_openai", "langchain_community", "mypy_extensions", "numexpr"):
         try:
             __import__(module)
         except ImportError as error:

@@ -75,7 +75,7 @@ def load_tools(names: Sequence[str], llm: Any = None, **options: Any) -> list[An
         from langchain_community.agent_toolkits.load_tools import load_tools as load
         from langchain_core.tools import Tool
     except ImportError as error:
-        raise MissingExtraError("langchain-community", "demo", "load_tools") from error
+        raise MissingExtraError(error.name or "langchain-community", "demo", "load_tools") from error
     scripted = "serpapi" in names and (os.environ.get(FORCE) == "1" or not os.environ.get("SERPAPI_API_KEY"))
     tools: list[Any] = []
     for name in names:
