@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ._limits import DEFAULT_ABANDONED_AFTER, DEFAULT_MAX_OPEN_SPANS, MAX_EVENTS_PER_SPAN
-from ._span import LiveSpan, Status
+from ._span import CLOSED_BECAUSE, LATE_END, START_SEEN, LiveSpan, Status
 
 _wall = time.time_ns
 _clock = time.perf_counter_ns
@@ -22,10 +22,6 @@ _clock = time.perf_counter_ns
 _CLOSED_GENERATION: Final = 20_000
 _ROOT_FACTOR: Final = 24
 """A root that never ends is given this many times as long as its descendants before it is closed as cancelled."""
-
-
-START_SEEN: Final = "langchain.start_seen"
-CLOSED_BECAUSE: Final = "langchain.closed_because"
 
 
 def new_id() -> UUID:
@@ -195,6 +191,8 @@ class Recorder:
             span.trace_id, span.span_id = known
         span.end_ns = span.start_ns
         span.attributes = {START_SEEN: False}
+        if known is not None:
+            span.attributes[LATE_END] = True
         return span
 
     def _uncover(self, key: int) -> None:

@@ -13,6 +13,14 @@ from uuid import UUID
 
 SCHEMA_VERSION: Final = 1
 
+# Attributes of the record that say how a span was seen; readers put records together by them.
+START_SEEN: Final = "langchain.start_seen"
+"""False on the record of an end whose start was not seen."""
+LATE_END: Final = "langchain.late_end"
+"""True where that end belongs to a span that was recorded before."""
+CLOSED_BECAUSE: Final = "langchain.closed_because"
+"""Why a span that never ended was closed as cancelled."""
+
 Kind = Literal["chain", "llm", "chat_model", "tool", "agent", "retriever", "prompt", "parser", "embedding", "custom"]
 Status = Literal["ok", "error", "interrupted", "cancelled", "running"]
 

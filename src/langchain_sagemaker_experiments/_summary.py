@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ._span import LATE_END
+
 Parameter = str | int | float
 ParametersOf = Callable[[Mapping[str, Any]], Mapping[str, Parameter]]
 
@@ -35,7 +37,9 @@ class Summary:
         self._latency_ms = 0.0
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count one finished span, given as its record."""
+        """Count one finished span, given as its record; a second end of a span that was counted is not counted again."""
+        if record["attributes"].get(LATE_END):
+            return
         self.spans += 1
         if record["status"] == "error":
             self._errors += 1

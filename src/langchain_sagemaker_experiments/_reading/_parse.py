@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from .._recorder import CLOSED_BECAUSE, START_SEEN
-from .._span import SCHEMA_VERSION
+from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
 
 Record = dict[str, Any]
 
@@ -116,8 +115,8 @@ def _joined(whole: Record, late: Record) -> Record:
     joined = dict(whole)
     if given_up:
         attributes = {**(whole.get("attributes") or {}), **(late.get("attributes") or {})}
-        attributes.pop(CLOSED_BECAUSE, None)
-        attributes.pop(START_SEEN, None)
+        for name in (CLOSED_BECAUSE, START_SEEN, LATE_END):
+            attributes.pop(name, None)
         joined.update(status=late["status"], end_time=late.get("end_time"), attributes=attributes)
         joined["duration_ms"] = _milliseconds(whole.get("start_time"), late.get("end_time"))
     for name in ("outputs", "error"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 _AGENT_CLASSES: Final = frozenset(("AgentExecutor",))
+_REGION: Final = re.compile(r"\bregion_name='([a-z0-9-]{4,40})'")
 _CACHE_SIZE: Final = 512
 
 
@@ -78,7 +80,12 @@ def _without_reprs(value: Any, depth: int = 0) -> Any:
         return "<nested too deep>"
     if isinstance(value, Mapping):
         foreign = value.get("type") == "not_implemented"
-        return {key: _without_reprs(item, depth + 1) for key, item in value.items() if not (foreign and key == "repr")}
+        plain = {key: _without_reprs(item, depth + 1) for key, item in value.items() if not (foreign and key == "repr")}
+        region = _REGION.search(value["repr"]) if foreign and isinstance(value.get("repr"), str) else None
+        if region is not None:
+            # The one setting of AWS models that LangChain tells nowhere else.
+            plain["kwargs"] = {"region_name": region[1]}
+        return plain
     if isinstance(value, (list, tuple)):
         return [_without_reprs(item, depth + 1) for item in value]
     return value

@@ -23,6 +23,10 @@ _PROVIDERS: Final = {
     "mistral": "mistral_ai",
     "mistralai": "mistral_ai",
     "sagemaker_endpoint": "aws.sagemaker",
+    "sagemakerendpoint": "aws.sagemaker",
+    "chatsagemakerendpoint": "aws.sagemaker",
+    "chatbedrockconverse": "aws.bedrock",
+    "chatbedrock": "aws.bedrock",
     "ibm": "ibm.watsonx.ai",
     "xai": "x_ai",
 }

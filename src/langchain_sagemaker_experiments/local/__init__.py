@@ -11,6 +11,6 @@ so that `list_runs` lists; `ExperimentAnalytics(...).dataframe()` works; updates
 from botocore's own model, so that a request that AWS would refuse is refused here. Needs the extra `local`.
 """
 
-from ._context import LocalSageMaker, local_sagemaker
+from ._context import LocalSageMaker, current_local_sagemaker, local_sagemaker
 
-__all__ = ["LocalSageMaker", "local_sagemaker"]
+__all__ = ["LocalSageMaker", "current_local_sagemaker", "local_sagemaker"]

@@ -47,6 +47,9 @@ class LocalSageMaker:
     requests: dict[str, int] = field(default_factory=dict)
 
 
+_active: list[LocalSageMaker] = []
+
+
 @contextmanager
 def local_sagemaker(
     *, server: bool = False, region: str = "us-east-1", port: int = 0, enforce_limits: bool = True
@@ -86,7 +89,14 @@ def local_sagemaker(
             stack.enter_context(_environment(environment, remove=("AWS_ENDPOINT_URL", "AWS_PROFILE")))
             stack.enter_context(mock_aws())
         local.environment = environment
+        _active.append(local)
+        stack.callback(_active.remove, local)
         yield local
+
+
+def current_local_sagemaker() -> LocalSageMaker | None:
+    """Return the local SageMaker that is open in this process, or None: boto3 then talks to AWS itself."""
+    return _active[-1] if _active else None
 
 
 def _create_bucket(local: LocalSageMaker) -> None:
