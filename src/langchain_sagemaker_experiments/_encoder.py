@@ -73,9 +73,9 @@ def replace_media(data: bytes) -> bytes:
         return data
 
     def describe(match: re.Match[bytes]) -> bytes:
-        return describe_media(match[1].decode("ascii", "replace"), match[2]).encode()
+        return describe_media(match[1].decode("ascii", "replace"), match[2].decode("ascii")).encode()
 
-    return _DATA_URL.sub(lambda match: describe(match), data)
+    return _DATA_URL.sub(describe, data)
 
 
 def truncate_json(data: bytes, max_bytes: int) -> bytes:

@@ -124,7 +124,9 @@ def _convert_object(value: Any) -> Any:
 def _model_fields(value: Any) -> dict[str, Any] | None:
     """Fields of a pydantic model, version 2 or 1, without its serializer, which the user may have made raise."""
     cls = type(value)
-    names = cls.__dict__.get("__pydantic_fields__") or getattr(cls, "model_fields", None) or getattr(cls, "__fields__", None)
+    names = getattr(cls, "__pydantic_fields__", None)
+    if names is None:
+        names = getattr(cls, "__fields__", None)
     if not isinstance(names, Mapping):
         return None
     state = getattr(value, "__dict__", {})

@@ -36,16 +36,18 @@ _SHAPES: Final = (
     rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON web tokens
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^\"-]|-(?!----END))*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
 )
-_SHAPE: Final = re.compile(rb"(?<![A-Za-z0-9])(?:" + rb"|".join(_SHAPES) + rb")")
+# A word begins after what is no letter or digit; but in JSON a line break is `\\n`, whose last character is a letter.
+_START: Final = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
+_SHAPE: Final = re.compile(_START + rb"(?:" + rb"|".join(_SHAPES) + rb")")
 
-_SCHEME_VALUE: Final = re.compile(rb"\b(Bearer|Basic)(\s+)(?=[A-Za-z0-9._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SCHEME_VALUE: Final = re.compile(_START + rb"(Bearer|Basic)(\s+)(?=[A-Za-z0-9._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _URL_PASSWORD: Final = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{0,128}:)([^\s/@\"'<>\\]{1,256})(@)")
 _SIGNATURE: Final = re.compile(rb"((?:X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential)=)([^&\s\"\\]+)", re.IGNORECASE)
 
 # Each name may carry any prefix (`db_password`, `x-api-key`, `clientSecret`) and must be whole at its end.
 _NAME: Final = (
     rb"(?:pass(?:word|wd|phrase)|pwd|secret|secret[_-]?(?:access[_-]?)?key|api[_-]?key|access[_-]?key(?:[_-]?id)?|"
-    rb"(?:private|signing|encryption)[_-]?key|authorization|credentials?|(?<![a-z0-9])(?:set-)?cookies?|"
+    rb"(?:private|signing|encryption)[_-]?key|authorization|credentials?|" + _START + rb"(?:set-)?cookies?|"
     rb"(?:auth|access|refresh|session|security|id|bearer|api)[_-]?token)"
 )
 _INSIDE: Final = rb"(?:\\.|[^\\\"])"

@@ -60,6 +60,7 @@ _METADATA_NAMES: Final = {
     "gen_ai.request.temperature": "ls_temperature",
     "gen_ai.request.max_tokens": "ls_max_tokens",
     "gen_ai.request.stop_sequences": "ls_stop",
+    "sagemaker.region": "region_name",
 }
 
 _PARAMETER_NAMES: Final = {
