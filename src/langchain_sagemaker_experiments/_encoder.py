@@ -8,17 +8,81 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from typing import Any, Final
 
 import orjson
 
 from ._limits import DEFAULT_MAX_FIELD_BYTES
-from ._plain import Convert, convert_object, describe_media, holds_non_finite, to_plain, type_name
+from ._plain import (
+    LARGE_TEXT,
+    Convert,
+    LargeText,
+    clean_text,
+    convert_object,
+    describe_media,
+    holds_non_finite,
+    to_plain,
+    type_name,
+)
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 
 _DATA_URL: Final = re.compile(rb"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,([A-Za-z0-9+/=_-]{32,})")
 """A `data:` address with base64 content inside a JSON string. Shorter ones than 32 characters are text, not media."""
+
+
+class Encoded:
+    """JSON bytes with long texts left out: `data` has a mark in the place of each, `texts` has the texts by their `id`.
+
+    A prompt of a hundred kilobytes that goes through a chain is one text object that many events pass on. Held by reference
+    it costs next to nothing at the event, and at the flush it can be written once.
+    """
+
+    __slots__ = ("data", "texts")
+
+    def __init__(self, data: bytes, texts: dict[int, str]) -> None:
+        self.data = data
+        self.texts = texts
+
+    def __len__(self) -> int:
+        """Return the bytes this holds, about."""
+        return len(self.data) + sum(map(len, self.texts.values()))
+
+    def join(self, shared: dict[int, str] | None = None) -> bytes:
+        """Return the whole JSON bytes.
+
+        Args:
+            shared: `id` of a text → key under which it is stored elsewhere; such a text is written as a reference to it.
+        """
+        pieces = self.data.split(_MARK)
+        for place in range(1, len(pieces), 2):
+            identity = int(pieces[place])
+            key = shared.get(identity) if shared else None
+            pieces[place] = dump_text(self.texts[identity]) if key is None else orjson.dumps({SHARED: key})
+        return b"".join(pieces)
+
+
+SHARED: Final = "$shared"
+"""A value `{"$shared": key}` stands for the text under `key` in the `shared` field of a record of the same part."""
+
+_MARK: Final = b"\x00"
+"""Stands around the `id` of a text. JSON never holds this byte itself: in a string it is written `\\u0000`."""
+
+
+def dump_text(text: str) -> bytes:
+    """Return a text as JSON bytes; lone surrogates become escapes."""
+    try:
+        return orjson.dumps(text)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(clean_text(text))
+
+
+class _Texts(threading.local):
+    """The long texts of the value that this thread is encoding, by their `id`."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, str] = {}
 
 
 class Encoder:
@@ -37,9 +101,56 @@ class Encoder:
         max_bytes: int | None = DEFAULT_MAX_FIELD_BYTES,
         keep_media: bool = False,
     ) -> None:
-        self._convert = convert
+        self._inner = convert
+        self._texts = _Texts()
+        self._hook = self._convert_apart
         self._max_bytes = max_bytes if max_bytes is not None else 1 << 62
         self._keep_media = keep_media
+
+    def _convert(self, value: Any) -> Any:
+        return value.text if type(value) is LargeText else self._inner(value)
+
+    def _convert_apart(self, value: Any) -> Any:
+        if type(value) is not LargeText:
+            return self._inner(value)
+        text = value.text
+        self._texts.found[id(text)] = text
+        return orjson.Fragment(b"\x00%d\x00" % id(text))
+
+    def take(self, value: Any) -> bytes | Encoded:
+        """Return `value` as JSON bytes, long texts in it kept by reference. Otherwise as `encode`."""
+        cls = type(value)
+        if cls is dict:
+            for item in value.values():
+                if type(item) is str and len(item) >= LARGE_TEXT:
+                    value = {key: _apart(item) for key, item in value.items()}
+                    break
+        elif cls is str and len(value) >= LARGE_TEXT:
+            value = LargeText(value)
+        try:
+            data = orjson.dumps(value, self._hook, _OPTIONS)
+            if b"null" in data and holds_non_finite(value, self._convert):
+                return self.encode(value)
+            if _MARK not in data:
+                return data if len(data) <= self._max_bytes else self._shorten(data)
+            found = self._texts.found
+            encoded = Encoded(data, {int(key): found[int(key)] for key in data.split(_MARK)[1::2]})
+            found.clear()
+        except Exception:
+            # Among the rest: a value whose own code was itself recorded here while it was being encoded took the texts away.
+            return self.encode(value)
+        if 4 * len(encoded) > self._max_bytes:  # a character is at most four bytes
+            joined = encoded.join()
+            if len(joined) > self._max_bytes:
+                return self._shorten(joined)
+        return encoded
+
+    def encode_settings(self, value: Any) -> bytes:
+        """Return `value` as JSON bytes, for what only attributes are computed from: NaN may become null, nothing is cut."""
+        try:
+            return orjson.dumps(value, self._convert, _OPTIONS)
+        except Exception:
+            return self._encode_thoroughly(value)
 
     def encode(self, value: Any) -> bytes:
         """Return `value` as JSON bytes (UTF-8, one line), taken now: later changes of the value do not show."""
@@ -65,6 +176,10 @@ class Encoder:
             if len(data) <= self._max_bytes:
                 return data
         return truncate_json(data, self._max_bytes)
+
+
+def _apart(item: Any) -> Any:
+    return LargeText(item) if type(item) is str and len(item) >= LARGE_TEXT else item
 
 
 def replace_media(data: bytes) -> bytes:

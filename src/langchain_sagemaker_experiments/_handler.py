@@ -137,7 +137,8 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
-        self._encode = Encoder(make_convert(keep_media=keep_media), max_bytes=max_field_bytes, keep_media=keep_media).encode
+        encoder = Encoder(make_convert(keep_media=keep_media), max_bytes=max_field_bytes, keep_media=keep_media)
+        self._encode, self._take, self._encode_settings = encoder.encode, encoder.take, encoder.encode_settings
         self._components = ComponentCache(self._encode)
         writer = RecordWriter(
             Summary(run_parameters),
@@ -150,7 +151,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
 
         self._pipeline = Pipeline(writer, budget=buffer_bytes, spool=Spool(spool_dir), durable=durable)
         self._recorder = Recorder(
-            self._pipeline.add,
+            self._pipeline.sink,
             max_open_spans=max_open_spans,
             abandoned_after=abandoned_after,
             sample_rate=sample_rate,
@@ -267,7 +268,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
             parent_run_id = self._parent_here(parent_run_id)
         span = self._recorder.start(run_id, parent_run_id, kind, name)
         if span.sampled:
-            span.inputs = self._encode(inputs)
+            span.inputs = self._take(inputs)
             if tags:
                 span.tags = list(tags)
             if metadata:
@@ -286,7 +287,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
     ) -> LiveSpan:
         span = self._recorder.end(run_id, parent_run_id, status, kinds, kinds[0])
         if span.sampled and outputs is not None:
-            span.outputs = self._encode(outputs)
+            span.outputs = self._take(outputs)
         return span
 
     def _fail(
@@ -328,8 +329,10 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
             name = name_of(serialized, name, "chain")
             kind = chain_kind(name, run_type, metadata)
             span = self._start(run_id, parent_run_id, kind, name, serialized, inputs, tags, metadata)
-            self._recorder.enter(span)
-            if kind == "agent":
+            if kind == "chain":
+                self._recorder.enter(span)
+            elif kind == "agent":
+                self._recorder.enter(span)
                 span.derive = _agent_attributes
         except Exception as error:
             self._fault("on_chain_start", error)
@@ -358,7 +361,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
 
     def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
         if inputs is not None and span.sampled and (span.inputs is None or span.inputs == _STREAM_PLACEHOLDER):
-            span.inputs = self._encode(inputs)
+            span.inputs = self._take(inputs)
 
     def on_chain_error(
         self,
@@ -393,7 +396,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         span = self._start(run_id, parent_run_id, kind, name_of(serialized, name, kind), serialized, inputs, tags, metadata)
         span.derive = _model_attributes
         if invocation_params and span.sampled:
-            span.raw = {"invocation": self._encode(invocation_params)}
+            span.raw = {"invocation": self._encode_settings(invocation_params)}
 
     def on_llm_start(
         self,
@@ -508,7 +511,9 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         if span.sampled:
             raw = raw_response(response)
             if raw:
-                span.raw = {**(span.raw or {}), "response": self._encode(raw)}
+                if span.raw is None:
+                    span.raw = {}
+                span.raw["response"] = self._encode_settings(raw)
 
     # --- tools ------------------------------------------------------------------------------------------------------
     def on_tool_start(
@@ -667,20 +672,30 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         except Exception as error:
             self._fault(f"on_{name}", error)
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Accept callbacks that later versions of LangChain may add: each becomes an event on its span."""
-        if not name.startswith("on_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-        def unknown(*args: Any, run_id: UUID | None = None, **kwargs: Any) -> None:
-            try:
-                span = self._recorder.current(run_id)
-                if span is not None and span.sampled:
-                    self._recorder.add_event(span, name, self._encode(args))
-            except Exception as error:
-                self._fault(name, error)
+def _accept_new_callbacks() -> None:
+    """Let callbacks that a later langchain-core defines and this handler does not name become events on their spans.
 
-        return unknown
+    They are made methods here and not caught by `__getattr__`, which would slow down every access to an attribute.
+    """
+    for name in dir(BaseCallbackHandler):
+        if name.startswith("on_") and name not in vars(SageMakerCallbackHandler):
+            setattr(SageMakerCallbackHandler, name, _unknown_callback(name))
+
+
+def _unknown_callback(name: str) -> Callable[..., None]:
+    def unknown(self: SageMakerCallbackHandler, *args: Any, run_id: UUID | None = None, **kwargs: Any) -> None:
+        try:
+            span = self._recorder.current(run_id)
+            if span is not None and span.sampled:
+                self._recorder.add_event(span, name, self._encode(args))
+        except Exception as error:
+            self._fault(name, error)
+
+    return unknown
+
+
+_accept_new_callbacks()
 
 
 # --- attributes, computed at the flush ------------------------------------------------------------------------------

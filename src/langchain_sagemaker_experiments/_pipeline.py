@@ -10,7 +10,7 @@ import html
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +80,6 @@ class Pipeline:
 
     def __init__(self, writer: RecordWriter, *, budget: int, spool: _spool.Spool, durable: bool) -> None:
         self._writer = writer
-        self._durable = durable
         self._budget = budget
         self._spool = spool
         self._buffer: Buffer[LiveSpan] = Buffer(budget, LiveSpan.size, self._spill)
@@ -90,13 +89,10 @@ class Pipeline:
         self._flushing = threading.RLock()
         self._flushes = 0
 
+        self.sink: Callable[[LiveSpan], None] = self._append if durable else self._buffer.add
+        """Takes a finished span: into memory, or straight to disk when durable."""
+
     # --- the request path -------------------------------------------------------------------------------------------
-    def add(self, span: LiveSpan) -> None:
-        """Take a finished span: into memory, or straight to disk when durable."""
-        if self._durable:
-            self._append(span)
-        else:
-            self._buffer.add(span)
 
     def _append(self, span: LiveSpan) -> None:
         try:
@@ -107,7 +103,7 @@ class Pipeline:
             self._buffer.add(span)
 
     def _spill(self, spans: list[LiveSpan]) -> None:
-        for part in self._make_parts(self._writer.lines(spans)):
+        for part in self._make_parts(spans):
             self._to_spool(part)
 
     def _to_spool(self, part: _Part) -> None:
@@ -119,19 +115,24 @@ class Pipeline:
             self._writer.count_fault(f"spool not writable ({error}), part kept in memory")
             self._parts.append(part)
 
-    def _make_parts(self, lines: list[bytes]) -> list[_Part]:
-        parts: list[_Part] = []
-        chosen: list[bytes] = []
+    def _make_parts(self, spans: list[LiveSpan]) -> Iterator[_Part]:
+        """Write spans as parts, each within the bound: a span refers to texts of its own part only."""
+        chosen: list[LiveSpan] = []
         size = 0
-        for line in lines:
-            if chosen and size + len(line) > MAX_PART_BYTES:
-                parts.append(_Part(new_part_name(), b"\n".join(chosen) + b"\n", len(chosen)))
+        for span in spans:
+            more = span.size()
+            if chosen and size + more > MAX_PART_BYTES:
+                yield self._make_part(chosen)
                 chosen, size = [], 0
-            chosen.append(line)
-            size += len(line) + 1
+            chosen.append(span)
+            size += more
         if chosen:
-            parts.append(_Part(new_part_name(), b"\n".join(chosen) + b"\n", len(chosen)))
-        return parts
+            yield self._make_part(chosen)
+
+    def _make_part(self, spans: list[LiveSpan]) -> _Part:
+        lines = self._writer.lines(spans)
+        lines.append(b"")
+        return _Part(new_part_name(), b"\n".join(lines), len(spans))
 
     # --- the flush --------------------------------------------------------------------------------------------------
     @property
@@ -183,9 +184,7 @@ class Pipeline:
     def _collect(self, recorder: Recorder) -> None:
         """Turn what waits in the buffer, and the spans still open, into parts."""
         recorder.close_abandoned()
-        finished = self._buffer.take()
-        lines = self._writer.lines(finished) + self._writer.lines(recorder.running())
-        self._parts += self._make_parts(lines)
+        self._parts += self._make_parts(self._buffer.take() + recorder.running())
         sealed = self._spool.seal()
         if sealed is not None:
             self._spooled[sealed], self._live_spans = self._live_spans, 0

@@ -31,6 +31,19 @@ _INT64_MIN: Final = -(2**63)
 _UINT64_MAX: Final = 2**64 - 1
 
 
+LARGE_TEXT: Final = 4_096
+"""Characters from which a text is kept by reference: copying it at each event that passes it on is what would cost."""
+
+
+class LargeText:
+    """Marks a long text within a value. A text can't change, so holding it is as good as a copy of it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def type_name(value: object) -> str:
     """Return `module.Class` of a value."""
     cls = type(value)
@@ -195,6 +208,8 @@ def _walk_inside(value: Any, convert: Convert, above: tuple[int, ...], depth: in
         for key, item in list(value.items()):
             plain[_key(key, plain)] = _walk(item, convert, above, depth)
         return plain
+    if isinstance(value, LargeText):
+        return clean_text(value.text)
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return [_walk(item, convert, above, depth) for item in list(value)]
     if isinstance(value, enum.Enum):
@@ -243,7 +258,7 @@ def holds_non_finite(value: Any, convert: Convert, depth: int = 0) -> bool:
     dtype = getattr(value, "dtype", None)
     if dtype is not None:
         return getattr(dtype, "kind", "f") == "f"
-    if isinstance(value, (str, int, bytes, datetime.date, uuid.UUID)):
+    if isinstance(value, (str, int, bytes, datetime.date, uuid.UUID, LargeText)):
         return False
     if isinstance(value, enum.Enum):
         return holds_non_finite(value.value, convert, depth + 1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from ._encoder import replace_media
+from ._encoder import Encoded, dump_text, replace_media
 from ._plain import convert_object, to_plain
 from ._redaction import Redact, apply_redact, mask_secrets
 from ._span import SCHEMA_VERSION, LiveSpan
@@ -48,13 +48,36 @@ class RecordWriter:
         self.faults: dict[str, int] = {}
         """Faults by kind since the last flush, for its report: user functions that raised, attributes that failed."""
 
-    def lines(self, spans: Iterable[LiveSpan]) -> list[bytes]:
-        """Return one line for each span, without the line end."""
-        return [self.line(span) for span in spans]
+    def lines(self, spans: Sequence[LiveSpan]) -> list[bytes]:
+        """Return one line for each span, without the line end. They belong into one part.
 
-    def line(self, span: LiveSpan) -> bytes:
-        """Return the JSON line of one span. Never raises: what can't be derived is left out and counted."""
-        record = self._record(span)
+        A long text that more than one value of theirs holds is written once, in the `shared` field of the first.
+        """
+        owners = _owners(spans)
+        if not owners:
+            return [self.line(span) for span in spans]
+        shared: dict[int, str] = {}
+        lines = []
+        for span in spans:
+            own = owners.get(id(span))
+            texts = None
+            if own is not None:
+                texts = {f"{span.span_id}/{number}": text for number, text in enumerate(own)}
+                shared.update({id(text): key for key, text in texts.items()})
+            lines.append(self.line(span, shared, texts))
+        return lines
+
+    def line(self, span: LiveSpan, shared: dict[int, str] | None = None, texts: dict[str, str] | None = None) -> bytes:
+        """Return the JSON line of one span. Never raises: what can't be derived is left out and counted.
+
+        Args:
+            span: what to write.
+            shared: `id` of a long text → its key, for texts that stand in a `shared` field.
+            texts: the `shared` field of this line.
+        """
+        record = self._record(span, shared)
+        if texts:
+            record["shared"] = {key: orjson.Fragment(dump_text(text)) for key, text in texts.items()}
         if span.end_ns is not None:
             self.summary.add(record)
         try:
@@ -74,7 +97,7 @@ class RecordWriter:
         """Count something that went wrong, for the report of the next flush."""
         self.faults[what] = self.faults.get(what, 0) + count
 
-    def _record(self, span: LiveSpan) -> dict[str, Any]:
+    def _record(self, span: LiveSpan, shared: dict[int, str] | None = None) -> dict[str, Any]:
         offset = span.start_wall_ns - span.start_ns
         metadata = orjson.loads(span.metadata) if span.metadata else {}
         session = session_of(metadata)
@@ -94,8 +117,8 @@ class RecordWriter:
             "end_time": rfc3339(span.end_ns + offset) if span.end_ns is not None else None,
             "duration_ms": round((span.end_ns - span.start_ns) / 1e6, 3) if ended and span.end_ns is not None else None,
             "session_id": session,
-            "inputs": orjson.Fragment(span.inputs) if span.inputs is not None else _NULL,
-            "outputs": orjson.Fragment(span.outputs) if span.outputs is not None else _NULL,
+            "inputs": _value(span.inputs, shared),
+            "outputs": _value(span.outputs, shared),
             "error": span.error,
             "attributes": attributes,
             "events": [
@@ -130,8 +153,34 @@ class RecordWriter:
         return attributes
 
 
+def _value(value: bytes | Encoded | None, shared: dict[int, str] | None) -> orjson.Fragment:
+    if value is None:
+        return _NULL
+    return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else value)
+
+
+def _owners(spans: Sequence[LiveSpan]) -> dict[int, list[str]]:
+    """`id` of a span → the long texts that it holds first and that come again after it."""
+    first: dict[int, LiveSpan] = {}
+    again: dict[int, str] = {}
+    for span in spans:
+        for value in (span.inputs, span.outputs):
+            if type(value) is Encoded:
+                for identity, text in value.texts.items():
+                    if identity in first:
+                        again[identity] = text
+                    else:
+                        first[identity] = span
+    owners: dict[int, list[str]] = {}
+    for key, text in again.items():
+        owners.setdefault(id(first[key]), []).append(text)
+    return owners
+
+
 def _plain_field(value: Any) -> Any:
     if isinstance(value, orjson.Fragment):
+        return value
+    if isinstance(value, dict) and any(isinstance(item, orjson.Fragment) for item in value.values()):
         return value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [{key: _plain_field(item) for key, item in entry.items()} for entry in value]

@@ -66,8 +66,8 @@ class Recorder:
         # Keyed by the id's integer, whose hash is an order cheaper than the UUID's own.
         self.open: dict[int, LiveSpan] = {}
         # Ended spans, so that children which come later still find their trace. Two generations bound the memory.
-        self._closed: dict[int, tuple[UUID, UUID]] = {}
-        self._closed_before: dict[int, tuple[UUID, UUID]] = {}
+        self._closed: dict[int, UUID | tuple[UUID, UUID]] = {}
+        self._closed_before: dict[int, UUID | tuple[UUID, UUID]] = {}
         # Callbacks called by hand give no ids; they nest in the order they are called, in each context on its own.
         self._unnamed: ContextVar[tuple[UUID, ...]] = ContextVar("unnamed_spans", default=())
         self._shadowed: dict[int, list[LiveSpan]] = {}
@@ -116,10 +116,6 @@ class Recorder:
         span.above = above
         self._inside.set(span)
 
-    def _leave(self, span: LiveSpan) -> None:
-        if self._inside.get() is span:
-            self._inside.set(span.above)
-
     def _adoptive(self, parent_run_id: UUID) -> tuple[UUID, UUID]:
         """Trace and parent for a span whose own parent was never seen.
 
@@ -147,7 +143,8 @@ class Recorder:
 
     def _place(self, key: int) -> tuple[UUID, UUID] | None:
         """Trace and span id of a run that has ended, as far back as is remembered."""
-        return self._closed.get(key) or self._closed_before.get(key)
+        place = self._closed.get(key) or self._closed_before.get(key)
+        return (place, UUID(int=key)) if isinstance(place, UUID) else place
 
     def current(self, run_id: UUID | None, kinds: tuple[str, ...] = ()) -> LiveSpan | None:
         """Return the open span of a run; without an id the innermost one opened by hand that is of one of `kinds`."""
@@ -168,14 +165,13 @@ class Recorder:
         An end without a start makes a span of no length (attribute `langchain.start_seen` false), so that its outputs are kept.
         """
         now = _clock()
-        span = self.current(run_id, kinds)
+        span = self.open.pop(run_id.int, None) if type(run_id) is UUID else self._pop_by_hand(run_id, kinds)
         if span is not None:
-            key = span.run_id.int
-            self.open.pop(key, None)
-            if self._shadowed and key in self._shadowed:
-                self._uncover(key)
             span.end_ns = now
-            self._leave(span)
+            if self._shadowed:
+                self._uncover(span.run_id.int)
+            if self._inside.get() is span:
+                self._inside.set(span.above)
         else:
             span = self._unstarted(run_id, parent_run_id, kinds[0], name)
         span.status = status
@@ -195,16 +191,22 @@ class Recorder:
             span.attributes[LATE_END] = True
         return span
 
+    def _pop_by_hand(self, run_id: UUID | None, kinds: tuple[str, ...]) -> LiveSpan | None:
+        span = self.current(run_id, kinds)
+        return self.open.pop(span.run_id.int, None) if span is not None else None
+
     def _uncover(self, key: int) -> None:
-        before = self._shadowed[key].pop()
-        if not self._shadowed[key]:
-            del self._shadowed[key]
-        self.open[key] = before
+        before = self._shadowed.get(key)
+        if before:
+            self.open[key] = before.pop()
+            if not before:
+                del self._shadowed[key]
 
     def close(self, span: LiveSpan) -> None:
         """Hand a span that has ended to the sink, and remember its place for children that come late."""
         closed = self._closed
-        closed[span.run_id.int] = (span.trace_id, span.span_id)
+        # Most spans bear their run's own id: then the trace's id, which is there already, says it all.
+        closed[span.run_id.int] = span.trace_id if span.span_id is span.run_id else (span.trace_id, span.span_id)
         if len(closed) > _CLOSED_GENERATION:
             self._closed_before = closed
             self._closed = {}

@@ -102,7 +102,7 @@ def redact_value(value: Any, redact: Redact) -> Any:
     return value
 
 
-_USER_FIELDS: Final = ("inputs", "outputs", "error", "events", "metadata", "tags", "attributes", "component", "name")
+_USER_FIELDS: Final = ("shared", "inputs", "outputs", "error", "events", "metadata", "tags", "attributes", "component", "name")
 
 
 def apply_redact(line: bytes, redact: Redact) -> tuple[bytes, int]:

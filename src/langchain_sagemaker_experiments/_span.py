@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from ._encoder import Encoded
+
 SCHEMA_VERSION: Final = 1
 
 # Attributes of the record that say how a span was seen; readers put records together by them.
@@ -35,33 +37,24 @@ Derive = Callable[["LiveSpan"], Mapping[str, Any]]
 class LiveSpan:
     """One unit of work. Mutable while open; handed to the buffer once, when it ends."""
 
-    __slots__ = (
-        "above",
-        "attributes",
-        "component",
-        "derive",
-        "end_ns",
-        "error",
-        "events",
-        "first_token_ns",
-        "inputs",
-        "kind",
-        "metadata",
-        "name",
-        "outputs",
-        "parent_span_id",
-        "raw",
-        "run_id",
-        "sampled",
-        "span_id",
-        "start_ns",
-        "start_wall_ns",
-        "status",
-        "tags",
-        "token_count",
-        "trace_id",
-        "written_running",
-    )
+    # Defaults of the class: an instance holds only what it was given, and making one costs half as much.
+    end_ns: int | None = None
+    status: Status = "running"
+    inputs: bytes | Encoded | None = None
+    outputs: bytes | Encoded | None = None
+    tags: list[str] | None = None
+    metadata: bytes | None = None
+    component: bytes | None = None
+    raw: dict[str, bytes] | None = None
+    attributes: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    events: list[tuple[int, str, bytes | None]] | None = None
+    derive: Derive | None = None
+    token_count = 0
+    first_token_ns = 0
+    written_running = False
+    sampled = True
+    above: LiveSpan | None = None
 
     def __init__(
         self,
@@ -82,30 +75,14 @@ class LiveSpan:
         self.name = name
         self.start_wall_ns = start_wall_ns
         self.start_ns = start_ns
-        self.end_ns: int | None = None
-        self.status: Status = "running"
-        self.inputs: bytes | None = None
-        self.outputs: bytes | None = None
-        self.tags: list[str] | None = None
-        self.metadata: bytes | None = None
-        self.component: bytes | None = None
-        self.raw: dict[str, bytes] | None = None
-        self.attributes: dict[str, Any] | None = None
-        self.error: dict[str, Any] | None = None
-        self.events: list[tuple[int, str, bytes | None]] | None = None
-        self.derive: Derive | None = None
-        self.token_count = 0
-        self.first_token_ns = 0
-        self.written_running = False
-        self.above: LiveSpan | None = None
-        self.sampled = True
 
     def size(self) -> int:
         """Return the bytes this span holds, about: its values and a flat charge for the rest."""
-        total = 700
-        for value in (self.inputs, self.outputs, self.metadata):
-            if value is not None:
-                total += len(value)
+        total = 1_000
+        if self.inputs is not None:
+            total += len(self.inputs)
+        if self.outputs is not None:
+            total += len(self.outputs)
         if self.raw is not None:
             for value in self.raw.values():
                 total += len(value)

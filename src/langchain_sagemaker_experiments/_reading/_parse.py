@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from .._encoder import SHARED
 from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
 
 Record = dict[str, Any]
@@ -45,6 +46,8 @@ def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Recor
     except orjson.JSONDecodeError:
         records = _parse_lines(address, lines, problems)
     good = [record for record in records if _is_span(record)]
+    if b'"$shared"' in data:
+        _resolve_shared(good)
     if len(good) != len(records):
         problems.append(Problem(address, f"{len(records) - len(good)} lines are no span records"))
     newer = {record["schema_version"] for record in good if record.get("schema_version", 1) > SCHEMA_VERSION}
@@ -68,6 +71,29 @@ def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> l
             torn = "torn last line" if number == len(lines) else f"no JSON ({error})"
             problems.append(Problem(address, torn, number))
     return records
+
+
+def _resolve_shared(records: list[Record]) -> None:
+    """Put the texts that a part holds once, in `shared` fields, where they are referred to."""
+    shared: dict[str, str] = {}
+    for record in records:
+        texts = record.pop("shared", None)
+        if isinstance(texts, dict):
+            shared.update(texts)
+    for record in records:
+        for name in ("inputs", "outputs"):
+            record[name] = _resolved(record.get(name), shared)
+
+
+def _resolved(value: Any, shared: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1 and SHARED in value:
+            key = value[SHARED]
+            return shared.get(key, value) if isinstance(key, str) else value
+        return {key: _resolved(item, shared) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, shared) for item in value]
+    return value
 
 
 def _is_span(record: Any) -> bool:

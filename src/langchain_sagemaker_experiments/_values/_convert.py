@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 
-from .._plain import Convert, convert_object, describe_bytes, describe_media
+from .._plain import LARGE_TEXT, Convert, LargeText, convert_object, describe_bytes, describe_media
 
 _MAX_CHOSEN: Final = 4_096
 """Types whose converter is remembered; classes made at run time could otherwise pile up."""
@@ -59,20 +59,26 @@ def make_convert(*, keep_media: bool = False) -> Convert:
 def message(value: BaseMessage) -> dict[str, Any]:
     """A message as its `type`, `content` and whatever else it holds, without embedded media; empty fields are left out."""
     plain = _whole_message(value)
-    if type(plain["content"]) is not str:
-        plain["content"] = media_free(plain["content"])
+    content = plain["content"]
+    if type(content) is not str and type(content) is not LargeText:
+        plain["content"] = media_free(content)
     return plain
 
 
 def _whole_message(value: BaseMessage) -> dict[str, Any]:
     fields = value.__dict__
     kind = fields["type"]
-    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": fields["content"]}
+    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": _text(fields["content"])}
     plain.update({name: field for name, field in fields.items() if field and name != "content" and name != "type"})
     extra = value.__pydantic_extra__
     if extra:
         plain.update(extra)
     return plain
+
+
+def _text(value: Any) -> Any:
+    """A long text is marked, so that the encoder can keep it by reference."""
+    return LargeText(value) if type(value) is str and len(value) >= LARGE_TEXT else value
 
 
 def media_free(content: Any) -> Any:
@@ -125,7 +131,7 @@ def _media_type(block: dict[Any, Any]) -> str:
 def generation(value: Generation) -> dict[str, Any]:
     """A generation as `text`, `message` (chat models) and `generation_info`."""
     fields = value.__dict__
-    plain: dict[str, Any] = {"text": fields["text"]}
+    plain: dict[str, Any] = {"text": _text(fields["text"])}
     for name in ("message", "generation_info"):
         if fields.get(name):
             plain[name] = fields[name]
@@ -143,7 +149,7 @@ def llm_result(value: LLMResult) -> dict[str, Any]:
 def document(value: Document) -> dict[str, Any]:
     """A document as `page_content`, `metadata` (with its score where the retriever gives one) and `id`."""
     fields = value.__dict__
-    plain: dict[str, Any] = {"page_content": fields["page_content"], "metadata": fields["metadata"]}
+    plain: dict[str, Any] = {"page_content": _text(fields["page_content"]), "metadata": fields["metadata"]}
     if fields.get("id"):
         plain["id"] = fields["id"]
     return plain
@@ -154,7 +160,7 @@ def _prompt_value(value: PromptValue) -> Any:
 
 
 def _string_prompt(value: StringPromptValue) -> Any:
-    return value.text
+    return _text(value.text)
 
 
 def _chat_prompt(value: ChatPromptValue) -> Any:

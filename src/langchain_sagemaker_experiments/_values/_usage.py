@@ -38,8 +38,6 @@ def raw_response(response: LLMResult) -> Json:
                 # Models that return several candidates repeat the call's total on each: the first one tells all.
                 if fields.get("usage_metadata") and "usage" not in raw:
                     raw["usage"] = fields["usage_metadata"]
-                if fields.get("id") and "id" not in raw:
-                    raw["id"] = fields["id"]
     return raw
 
 
