@@ -2,6 +2,9 @@
 
 The fast way is one `orjson.dumps` with a conversion hook. What orjson refuses (cycles, lone surrogates, huge integers, keys
 that are no strings) or would change without a word (NaN becomes null) goes the thorough way of `_plain.to_plain`.
+
+orjson's own support for numpy stays off: it imports numpy at the first object it does not know, a quarter of a second in the
+middle of a user's call. Arrays go through the hook.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from ._plain import (
     type_name,
 )
 
-_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+_LOOSE_BYTES: Final = 16_384
+"""orjson's bytes hold on to the 4 KiB and more they were written into (3.13); shorter ones are copied to their true size."""
 
 _DATA_URL: Final = re.compile(rb"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,([A-Za-z0-9+/=_-]{32,})")
 """A `data:` address with base64 content inside a JSON string. Shorter ones than 32 characters are text, not media."""
@@ -128,10 +132,12 @@ class Encoder:
         elif cls is str and len(value) >= LARGE_TEXT:
             value = LargeText(value)
         try:
-            data = orjson.dumps(value, self._hook, _OPTIONS)
+            data = orjson.dumps(value, self._hook)
             if b"null" in data and holds_non_finite(value, self._convert):
                 return self.encode(value)
             if _MARK not in data:
+                if len(data) < _LOOSE_BYTES:
+                    return b"%b" % data
                 return data if len(data) <= self._max_bytes else self._shorten(data)
             found = self._texts.found
             encoded = Encoded(data, {int(key): found[int(key)] for key in data.split(_MARK)[1::2]})
@@ -148,21 +154,21 @@ class Encoder:
     def encode_settings(self, value: Any) -> bytes:
         """Return `value` as JSON bytes, for what only attributes are computed from: NaN may become null, nothing is cut."""
         try:
-            return orjson.dumps(value, self._convert, _OPTIONS)
+            return b"%b" % orjson.dumps(value, self._convert)
         except Exception:
             return self._encode_thoroughly(value)
 
     def encode(self, value: Any) -> bytes:
         """Return `value` as JSON bytes (UTF-8, one line), taken now: later changes of the value do not show."""
         try:
-            data = orjson.dumps(value, self._convert, _OPTIONS)
+            data = orjson.dumps(value, self._convert)
             if b"null" in data and holds_non_finite(value, self._convert):
                 data = self._encode_thoroughly(value)
         except Exception:
             data = self._encode_thoroughly(value)
         if len(data) > self._max_bytes:
             data = self._shorten(data)
-        return data
+        return b"%b" % data if len(data) < _LOOSE_BYTES else data
 
     def _encode_thoroughly(self, value: Any) -> bytes:
         try:

@@ -58,6 +58,8 @@ def _save_all() -> None:
 def save(handler: SageMakerCallbackHandler) -> None:
     """Flush what a handler holds if its run still takes records, else write it to the spool folder and say where."""
     pipeline = handler._pipeline
+    if handler._background is not None:
+        handler._background.stop()
     if not pipeline.pending_spans and not handler.open_spans:
         return
     target: dict[str, object] = {}
@@ -85,3 +87,5 @@ _OPTIONS = (("experiment", "experiment_name"), ("run", "run_name"))
 def _after_fork() -> None:
     for handler in list(_handlers):
         handler._pipeline.after_fork()
+        if handler._background is not None:
+            handler._background.start()

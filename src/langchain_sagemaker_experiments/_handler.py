@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -20,6 +21,7 @@ import orjson
 from langchain_core.callbacks import BaseCallbackHandler
 
 from . import _exit
+from ._background import BackgroundFlush
 from ._encoder import Encoder
 from ._limits import (
     DEFAULT_ABANDONED_AFTER,
@@ -95,6 +97,8 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         sample_rate: share of traces to record, 0 to 1. A trace is recorded whole or not at all.
         record_tokens: record every streamed token as an event; by default only their count and the time of the first.
         max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled.
+        flush_interval: seconds between flushes from a background thread; None, the default, for flushes by hand only.
+        flush_bytes: with `flush_interval`, also flush once this many bytes wait.
         abandoned_after: seconds after which, at a flush, an open span is closed as cancelled when its root has ended
             (24 times as long while the root is open, or for a root).
 
@@ -131,9 +135,11 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         record_tokens: bool = False,
         max_open_spans: int = DEFAULT_MAX_OPEN_SPANS,
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
+        flush_interval: float | None = None,
+        flush_bytes: int | None = None,
     ) -> None:
         super().__init__()
-        _check_settings(redact, max_field_bytes, buffer_bytes, sample_rate, max_open_spans)
+        _check_settings(redact, max_field_bytes, buffer_bytes, sample_rate, max_open_spans, flush_interval, flush_bytes)
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
@@ -160,6 +166,11 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         self._destination: Destination | None = None
         self._run: Any = None
         self.run = run
+        self._background: BackgroundFlush | None = None
+        if flush_interval is not None:
+            self._background = BackgroundFlush(self._flush_if_needed, flush_interval)
+            if flush_bytes is not None:
+                self._recorder.sink = self._pipeline.wake_at(flush_bytes, self._background.wake)
         _exit.watch(self)
 
     # --- the run ----------------------------------------------------------------------------------------------------
@@ -210,6 +221,20 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         """Do what `flush_tracker` does without blocking the event loop."""
         return await asyncio.to_thread(self.flush_tracker)
 
+    def _flush_if_needed(self) -> None:
+        if self._pipeline.pending_spans:
+            self.flush_tracker()
+
+    def close(self) -> None:
+        """Stop the background flush, if there is one, and flush what waits.
+
+        Raises:
+            FlushError: the flush failed; what waits is kept.
+        """
+        if self._background is not None:
+            self._background.stop()
+        self._flush_if_needed()
+
     @property
     def open_spans(self) -> int:
         """How many spans are open now."""
@@ -224,6 +249,8 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._background is not None:
+            self._background.stop()
         if error is None:
             self.flush_tracker()
             return
@@ -354,7 +381,8 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
                 # own steps do, and they after it.
                 span.status = "cancelled"
                 attribute(span, "langchain.cancelled_by", "closed stream")
-            self._take_late_inputs(span, inputs)
+            if inputs is not None:
+                self._take_late_inputs(span, inputs)
             self._recorder.close(span)
         except Exception as error:
             self._fault("on_chain_end", error)
@@ -706,8 +734,15 @@ def _loads(data: bytes | None) -> dict[str, Any]:
 
 def _model_attributes(span: LiveSpan) -> Mapping[str, Any]:
     raw = span.raw or {}
-    request = request_attributes(span.kind, _loads(raw.get("invocation")), _loads(span.metadata), _loads(span.component))
-    return {**request, **response_attributes(_loads(raw.get("response")))}
+    request = _request_attributes(span.kind, raw.get("invocation"), span.metadata, span.component)
+    response = raw.get("response")
+    return {**request, **response_attributes(_loads(response))} if response else dict(request)
+
+
+@lru_cache(maxsize=512)
+def _request_attributes(kind: str, invocation: bytes | None, metadata: bytes | None, component: bytes | None) -> Mapping[str, Any]:
+    """Request attributes of a model call; calls with the same settings, which most are, compute them once."""
+    return request_attributes(kind, _loads(invocation), _loads(metadata), _loads(component))
 
 
 def _tool_attributes(span: LiveSpan) -> Mapping[str, Any]:
@@ -754,7 +789,13 @@ def describe_error(error: BaseException) -> dict[str, str]:
 
 
 def _check_settings(
-    redact: object, max_field_bytes: int | None, buffer_bytes: int, sample_rate: float, max_open_spans: int
+    redact: object,
+    max_field_bytes: int | None,
+    buffer_bytes: int,
+    sample_rate: float,
+    max_open_spans: int,
+    flush_interval: float | None,
+    flush_bytes: int | None,
 ) -> None:
     if not (redact is None or redact == "secrets" or callable(redact)):
         raise ValueError(f'redact must be "secrets", a function or None, not {redact!r}.')
@@ -766,3 +807,7 @@ def _check_settings(
         raise ValueError(f"sample_rate must lie between 0 and 1, not {sample_rate!r}.")
     if max_open_spans < 1:
         raise ValueError(f"max_open_spans must be at least 1, not {max_open_spans!r}.")
+    if flush_interval is not None and flush_interval <= 0:
+        raise ValueError(f"flush_interval must be a number of seconds greater than 0, not {flush_interval!r}.")
+    if flush_bytes is not None and (flush_interval is None or flush_bytes < 1):
+        raise ValueError("flush_bytes must be at least 1 and goes with flush_interval, which starts the background flush.")

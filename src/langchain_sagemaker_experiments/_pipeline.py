@@ -64,7 +64,7 @@ class FlushResult:
 @dataclass
 class _Part:
     name: str
-    data: bytes
+    data: bytes | bytearray
     spans: int
 
 
@@ -93,6 +93,17 @@ class Pipeline:
         """Takes a finished span: into memory, or straight to disk when durable."""
 
     # --- the request path -------------------------------------------------------------------------------------------
+
+    def wake_at(self, size: int, wake: Callable[[], None]) -> Callable[[LiveSpan], None]:
+        """Return a sink that calls `wake` after each span that leaves more than `size` bytes waiting in memory."""
+        inner, buffer = self.sink, self._buffer
+
+        def sink(span: LiveSpan) -> None:
+            inner(span)
+            if buffer.size > size:
+                wake()
+
+        return sink
 
     def _append(self, span: LiveSpan) -> None:
         try:
@@ -130,9 +141,11 @@ class Pipeline:
             yield self._make_part(chosen)
 
     def _make_part(self, spans: list[LiveSpan]) -> _Part:
-        lines = self._writer.lines(spans)
-        lines.append(b"")
-        return _Part(new_part_name(), b"\n".join(lines), len(spans))
+        data = bytearray()
+        for line in self._writer.lines(spans):
+            data += line
+            data += b"\n"
+        return _Part(new_part_name(), data, len(spans))
 
     # --- the flush --------------------------------------------------------------------------------------------------
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -48,24 +48,20 @@ class RecordWriter:
         self.faults: dict[str, int] = {}
         """Faults by kind since the last flush, for its report: user functions that raised, attributes that failed."""
 
-    def lines(self, spans: Sequence[LiveSpan]) -> list[bytes]:
-        """Return one line for each span, without the line end. They belong into one part.
+    def lines(self, spans: Sequence[LiveSpan]) -> Iterator[bytes]:
+        """Yield one line for each span, without the line end. They belong into one part.
 
         A long text that more than one value of theirs holds is written once, in the `shared` field of the first.
         """
         owners = _owners(spans)
-        if not owners:
-            return [self.line(span) for span in spans]
         shared: dict[int, str] = {}
-        lines = []
         for span in spans:
             own = owners.get(id(span))
             texts = None
             if own is not None:
                 texts = {f"{span.span_id}/{number}": text for number, text in enumerate(own)}
                 shared.update({id(text): key for key, text in texts.items()})
-            lines.append(self.line(span, shared, texts))
-        return lines
+            yield self.line(span, shared, texts)
 
     def line(self, span: LiveSpan, shared: dict[int, str] | None = None, texts: dict[str, str] | None = None) -> bytes:
         """Return the JSON line of one span. Never raises: what can't be derived is left out and counted.

@@ -58,7 +58,7 @@ class Recorder:
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
         sample_rate: float = 1.0,
     ) -> None:
-        self._sink = sink
+        self.sink = sink
         self._max_open = max_open_spans
         self._abandoned_ns = int(abandoned_after * 1e9)
         self._threshold = int(sample_rate * 2**32)
@@ -211,7 +211,7 @@ class Recorder:
             self._closed_before = closed
             self._closed = {}
         if span.sampled:
-            self._sink(span)
+            self.sink(span)
 
     def out_of_order(self, span: LiveSpan) -> bool:
         """Tell whether a span that is ending does so while a child is open, or after its parent: never in normal work."""

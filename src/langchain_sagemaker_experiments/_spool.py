@@ -68,7 +68,7 @@ class Spool:
             live.rename(self.path / name)
             return name
 
-    def write_part(self, name: str, data: bytes) -> Path:
+    def write_part(self, name: str, data: bytes | bytearray) -> Path:
         """Write a sealed part; a reader sees it whole or not at all."""
         with self._lock:
             self._make_folder()
@@ -110,7 +110,7 @@ class Spool:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def write_file(path: Path, data: bytes) -> Path:
+def write_file(path: Path, data: bytes | bytearray) -> Path:
     """Write a file that only its owner may read, under a temporary name until it is whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -131,7 +131,7 @@ def append_line(path: Path, line: bytes) -> None:
         os.close(handle)
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]

@@ -79,6 +79,23 @@ def show(
     print_trace(_out, _err, trace_id, _where(source, experiment, run), as_json)
 
 
+@app.command()
+def sync(
+    folder: Annotated[
+        Path | None, typer.Argument(help="An OfflineRun's folder or a spool. Default: this user's spools.", show_default=False)
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Experiment to sync into.", show_default=False)
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", "-r", help="Run to sync into.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload what was recorded offline, or kept when a process ended, into real Runs. Safe to interrupt and to repeat."""
+    from ._sync_command import run_sync
+
+    run_sync(_out, _err, folder, experiment, run, as_json)
+
+
 def _where(source: str | None, experiment: str | None, run: str | None) -> dict[str, Any]:
     if (source is None) == (experiment is None):
         raise typer.BadParameter("say what to read: either an address or folder, or --experiment (and --run).")

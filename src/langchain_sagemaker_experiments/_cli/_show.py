@@ -93,7 +93,7 @@ def print_traces(console: Console, errors: Console, where: dict[str, Any], as_js
     traces = trace_table(to_frame(records))
     if as_json:
         for row in traces.to_dict(orient="records"):
-            _print_json(console, row)
+            print_json(console, row)
         return
     console.print(trace_rows(traces, f"{len(traces)} traces, {len(records)} spans"))
 
@@ -105,7 +105,7 @@ def print_trace(console: Console, errors: Console, trace_id: str, where: dict[st
     chosen = _choose(records, trace_id)
     if as_json:
         for record in chosen:
-            _print_json(console, record)
+            print_json(console, record)
         return
     ids = {record["span_id"] for record in chosen}
     for root in [record for record in chosen if record["parent_span_id"] not in ids]:
@@ -166,6 +166,7 @@ def _grow(tree: Tree, parent: dict[str, Any], records: list[dict[str, Any]]) -> 
                 waiting.append((branch.add(_label(record)), record["span_id"]))
 
 
-def _print_json(console: Console, value: Any) -> None:
+def print_json(console: Console, value: Any) -> None:
+    """Print one line of JSON, without any markup."""
     line = orjson.dumps(value, default=str, option=orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
     console.file.write(line.decode() + "\n")

@@ -14,7 +14,7 @@ class Destination(Protocol):
     def check(self) -> None:
         """Raise when nothing can be logged now, such as outside the `with` of a Run. Makes no request."""
 
-    def write(self, name: str, data: bytes) -> str:
+    def write(self, name: str, data: bytes | bytearray) -> str:
         """Store one part under its name and return its address. Storing the same part again changes nothing."""
 
     def parameters(self) -> Mapping[str, Parameter]:

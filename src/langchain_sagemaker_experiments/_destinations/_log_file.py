@@ -29,7 +29,7 @@ class LogFileDestination:
     def check(self) -> None:
         """Nothing to check: what the object refuses it refuses when called."""
 
-    def write(self, name: str, data: bytes) -> str:
+    def write(self, name: str, data: bytes | bytearray) -> str:
         """Write the part to a temporary file and give it to `log_file`; the file is gone afterwards."""
         with tempfile.TemporaryDirectory(prefix="langchain-traces-") as folder:
             # log_file names its S3 key after the file, so the name says what it is.

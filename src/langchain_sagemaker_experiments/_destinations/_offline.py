@@ -147,7 +147,7 @@ class OfflineDestination:
     def check(self) -> None:
         """A folder takes records at any time."""
 
-    def write(self, name: str, data: bytes) -> str:
+    def write(self, name: str, data: bytes | bytearray) -> str:
         """Write one part and return its path."""
         folder = self._run.path / TRACES_FOLDER
         folder.mkdir(parents=True, exist_ok=True)

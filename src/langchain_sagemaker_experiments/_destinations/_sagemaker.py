@@ -62,7 +62,7 @@ class SageMakerRunDestination:
             if owner:
                 self._extra_args["ExpectedBucketOwner"] = owner
 
-    def write(self, name: str, data: bytes) -> str:
+    def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and register its address as the Run's `langchain-traces` artifact."""
         bucket, prefix = self.place()
         key = f"{prefix}/{name}"

@@ -1,0 +1,35 @@
+"""`sagemaker-traces sync`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .._spool import default_spool_dir
+from .._sync import find_bundles, sync
+from ..exceptions import SpanReadError
+from ._show import print_json, report
+
+
+def run_sync(
+    console: Console, errors: Console, folder: Path | None, experiment: str | None, run: str | None, as_json: bool
+) -> None:
+    """Upload with a progress bar on standard error, then say what was done."""
+    bundles = find_bundles(folder if folder is not None else default_spool_dir())
+    if run is not None and len(bundles) > 1:
+        raise SpanReadError(f"--run names one run, but {len(bundles)} lie here; sync them without it, or one folder at a time.")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task("uploading parts", total=sum(len(bundle.parts()) for bundle in bundles))
+        result = sync(bundles, experiment_name=experiment, run_name=run, progress=lambda name: progress.advance(task))
+    report(errors, result.problems)
+    if as_json:
+        print_json(
+            console,
+            {"runs": result.runs, "parts": result.parts, "spans": result.spans, "bytes": result.bytes, "skipped": result.skipped},
+        )
+        return
+    before = f" ({result.skipped} had been sent before)" if result.skipped else ""
+    console.print(f"{result.spans} spans in {result.parts} parts, {result.bytes:,} bytes{before}, sent to {', '.join(result.runs)}")
