@@ -6,7 +6,6 @@ wrong in here reaches the user's program: it is counted and reported at the flus
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 import traceback
@@ -30,7 +29,7 @@ from ._limits import (
     DEFAULT_MAX_OPEN_SPANS,
     MAX_STACKTRACE_CHARS,
 )
-from ._manual import ManualSpans
+from ._manual import ManualSpans, connect
 from ._plain import clean_text, type_name
 from ._record import RecordWriter
 from ._recorder import Recorder, attribute
@@ -139,6 +138,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         flush_bytes: int | None = None,
     ) -> None:
         super().__init__()
+        connect()
         _check_settings(redact, max_field_bytes, buffer_bytes, sample_rate, max_open_spans, flush_interval, flush_bytes)
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
@@ -219,6 +219,8 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
 
     async def aflush_tracker(self) -> FlushResult:
         """Do what `flush_tracker` does without blocking the event loop."""
+        import asyncio
+
         return await asyncio.to_thread(self.flush_tracker)
 
     def _flush_if_needed(self) -> None:
@@ -291,7 +293,7 @@ class SageMakerCallbackHandler(ManualSpans, BaseCallbackHandler):
         tags: Sequence[str] | None,
         metadata: Mapping[str, Any] | None,
     ) -> LiveSpan:
-        if run_id is not None:
+        if run_id is not None or self._recorder.current(None) is None:
             parent_run_id = self._parent_here(parent_run_id)
         span = self._recorder.start(run_id, parent_run_id, kind, name)
         if span.sampled:
@@ -764,7 +766,7 @@ def _retriever_attributes(span: LiveSpan) -> Mapping[str, Any]:
 # --- errors ---------------------------------------------------------------------------------------------------------
 def status_of(error: BaseException) -> Status:
     """Return what an exception means: LangGraph's control flow interrupts, a cancelled or closed task is no error."""
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)):
+    if isinstance(error, (GeneratorExit, KeyboardInterrupt, SystemExit)):
         return "cancelled"
     for cls in type(error).__mro__:
         # By name, so that LangGraph need not be installed: GraphBubbleUp is the base of all its control flow.

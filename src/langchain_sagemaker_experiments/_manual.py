@@ -11,8 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
-from langchain_core.runnables.config import var_child_runnable_config
-
 from ._recorder import attribute, new_id
 from ._span import Kind, LiveSpan
 from .spans import Span, checked_kind
@@ -26,9 +24,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 _innermost: ContextVar[tuple[UUID, UUID | None] | None] = ContextVar("sagemaker_manual_span", default=None)
 
 
+# LangChain's own variable of the configuration that nested calls inherit.
+_child_config: ContextVar[Any] = ContextVar("no_langchain_yet", default=None)
+
+
+def connect() -> None:
+    """Find LangChain's variable. Done when a handler is made: its module loads much that an import of this one need not."""
+    global _child_config
+    from langchain_core.runnables.config import var_child_runnable_config
+
+    _child_config = var_child_runnable_config
+
+
 def _langchain_run() -> UUID | None:
     """The LangChain run whose code is being executed in this context."""
-    config = var_child_runnable_config.get()
+    config = _child_config.get()
     return getattr(config.get("callbacks"), "parent_run_id", None) if config else None
 
 

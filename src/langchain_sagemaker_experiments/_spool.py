@@ -15,8 +15,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 PART_PREFIX: Final = "part-"
 LIVE_PREFIX: Final = "live-"
 SUFFIX: Final = ".jsonl"
@@ -27,6 +25,8 @@ _APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC
 
 def default_spool_dir() -> Path:
     """Return the folder for spools of this user: the platform's place for state that should survive (platformdirs)."""
+    import platformdirs
+
     return Path(platformdirs.user_state_path("langchain-sagemaker-experiments")) / "spool"
 
 

@@ -30,6 +30,7 @@ TRACE_COLUMNS: Final = (
     "tags",
 )
 
+_COUNTS: Final = ("input_tokens", "output_tokens", "spans", "model_calls", "errors")
 _MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 Record = Mapping[str, Any]
 
@@ -54,7 +55,10 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
     for record in spans.to_dict(orient="records"):
         groups.setdefault(record["trace_id"], []).append(record)
     rows = [_row(trace_id, group) for trace_id, group in groups.items()]
-    table = pd.DataFrame(rows, columns=list(TRACE_COLUMNS))
+    # Objects stay what they are: pandas would make a missing text in a column of texts a NaN.
+    kinds: dict[str, Any] = {"duration_ms": "float64", **dict.fromkeys(_COUNTS, "int64")}
+    columns = {name: pd.Series([row[name] for row in rows], dtype=kinds.get(name, object)) for name in TRACE_COLUMNS}
+    table = pd.DataFrame({**columns, "start_time": pd.to_datetime(columns["start_time"], utc=True)})
     if len(table):
         table = table.sort_values("start_time", kind="stable").reset_index(drop=True)
     return table

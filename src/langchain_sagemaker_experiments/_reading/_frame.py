@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
+from ..exceptions import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS: Final = (
     "trace_id",
@@ -31,7 +34,15 @@ _TIMES: Final = ("start_time", "end_time")
 
 
 def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row a record; fields this version does not know come as further columns."""
+    """Return one row a record; fields this version does not know come as further columns.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError("pandas", "analysis", "Reading spans as a table") from error
     known = set(COLUMNS)
     unknown = sorted({name for record in records for name in record.keys() - known})
     columns: dict[str, Any] = {}

@@ -6,7 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import MissingExtraError, SpanReadWarning
+from ..exceptions import SpanReadWarning
+from ._frame import to_frame
 from ._parse import Problem, Record, describe, merge_records, parse_part
 from ._sources import find_parts, read_all
 
@@ -61,10 +62,6 @@ def load_spans(
     Warns:
         SpanReadWarning: parts of the data could not be read (a torn line, a newer version); all the rest was.
     """
-    try:
-        from ._frame import to_frame
-    except ImportError as error:
-        raise MissingExtraError("pandas", "analysis", "load_spans") from error
     records, problems = load_records(
         source, experiment_name=experiment_name, run_name=run_name, sagemaker_session=sagemaker_session
     )

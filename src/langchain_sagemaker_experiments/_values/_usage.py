@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.outputs import LLMResult
+if TYPE_CHECKING:
+    from langchain_core.outputs import LLMResult
 
 Json = dict[str, Any]
 
