@@ -15,6 +15,8 @@ from langchain_core.outputs import Generation, LLMResult
 from langchain_core.runnables import RunnableLambda
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler
+from langchain_sagemaker_experiments._callbacks import Callbacks
+from langchain_sagemaker_experiments._event_callbacks import EventCallbacks
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
 
@@ -22,7 +24,7 @@ RESULT = LLMResult(generations=[[Generation(text="text")]])
 def test_every_callback_of_the_installed_langchain_core_is_named() -> None:
     known = {name for base in (BaseCallbackHandler, AsyncCallbackHandler) for name in dir(base) if name.startswith("on_")}
     assert len(known) >= 17
-    named = {name for name in vars(SageMakerCallbackHandler) if name.startswith("on_")}
+    named = {name for cls in (Callbacks, EventCallbacks) for name in vars(cls) if name.startswith("on_")}
     assert known - named == set(), "langchain-core has callbacks this handler does not name"
     assert named - known == {"on_interrupt", "on_resume"}
 
@@ -38,11 +40,9 @@ def test_callbacks_nobody_knows_yet_become_events(
 ) -> None:
     from langchain_core.callbacks.manager import handle_event
 
-    from langchain_sagemaker_experiments._handler import _accept_new_callbacks
+    from langchain_sagemaker_experiments._callbacks import _accept_new_callbacks
 
     monkeypatch.setattr(BaseCallbackHandler, "on_something_new", lambda self, **kwargs: None, raising=False)
-    monkeypatch.setattr(SageMakerCallbackHandler, "on_something_new", None, raising=False)
-    monkeypatch.delattr(SageMakerCallbackHandler, "on_something_new")
     _accept_new_callbacks()
     run_id = uuid.uuid4()
     recording.handler.on_chain_start({}, {"a": 1}, run_id=run_id)
@@ -53,7 +53,7 @@ def test_callbacks_nobody_knows_yet_become_events(
     (record,) = recording.records()
     assert [event["name"] for event in record["events"]] == ["on_something_new", "interrupt"]
     assert caplog.records == []
-    del SageMakerCallbackHandler.on_something_new  # type: ignore[attr-defined]
+    del Callbacks.on_something_new  # type: ignore[attr-defined]
 
 
 def test_the_same_run_id_twice_is_two_spans(recording: Any) -> None:
@@ -175,7 +175,7 @@ def test_hostile_values_are_marked_and_do_no_harm(recording: Any) -> None:
 def test_a_fault_of_ours_is_counted_logged_once_and_reported(recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = recording.handler
     monkeypatch.setattr(handler._recorder, "start", lambda *_: 1 / 0)
-    logger = logging.getLogger("langchain_sagemaker_experiments._handler")
+    logger = logging.getLogger("langchain_sagemaker_experiments._capture")
     seen: list[logging.LogRecord] = []
     monkeypatch.setattr(logger, "handle", seen.append)
     for _ in range(5):

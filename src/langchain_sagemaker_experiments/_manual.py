@@ -8,15 +8,13 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
+from ._capture import Capture
 from ._recorder import attribute, new_id
 from ._span import Kind, LiveSpan
 from .spans import Span, checked_kind
-
-if TYPE_CHECKING:
-    from ._recorder import Recorder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,15 +122,8 @@ class ActiveSpan:
         self.__exit__(kind, error, trace)
 
 
-class ManualSpans:
+class ManualSpans(Capture):
     """The part of the handler that records what is not LangChain."""
-
-    _recorder: Recorder
-    _encode: Callable[[Any], bytes]
-    _start: Callable[..., LiveSpan]
-    _end: Callable[..., LiveSpan]
-    _fail: Callable[..., LiveSpan]
-    _fault: Callable[[str, Exception], None]
 
     def _parent_here(self, parent_run_id: UUID | None = None) -> UUID | None:
         """The parent of what starts in this context and, as LangChain says, lies in `parent_run_id`.

@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 PART_PREFIX: Final = "part-"
 LIVE_PREFIX: Final = "live-"
@@ -120,6 +120,19 @@ def write_file(path: Path, data: bytes | bytearray) -> Path:
         os.close(handle)
     temporary.replace(path)
     return path
+
+
+def read_lines(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines, from line `start` on; none when there is no file, and no torn ones."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines[start:]:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -238,14 +238,11 @@ def _log_numbers(destination: Destination, summary: Summary) -> None:
 def _replay(bundle: Bundle, run: Any) -> int:
     """Log an `OfflineRun`'s parameters, metrics and artifacts that have not been logged before; return how many lines it has."""
     done = max((entry.get("log_lines", 0) for entry in _ledger(bundle.folder)), default=0)
-    lines = bundle.log.read_bytes().splitlines() if bundle.log is not None else []
-    for line in lines[done:]:
-        try:
-            entry = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue
+    if bundle.log is None:
+        return done
+    for entry in _spool.read_lines(bundle.log, done):
         _replay_entry(entry, bundle.folder.parent, run)
-    return len(lines)
+    return len(bundle.log.read_bytes().splitlines())
 
 
 def _replay_entry(entry: dict[str, Any], folder: Path, run: Any) -> None:
@@ -267,15 +264,7 @@ def _replay_entry(entry: dict[str, Any], folder: Path, run: Any) -> None:
 
 # --- the ledger -----------------------------------------------------------------------------------------------------
 def _ledger(folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = (folder / LEDGER).read_bytes().splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue
+    return _spool.read_lines(folder / LEDGER)
 
 
 def _sent(folder: Path) -> set[str]:

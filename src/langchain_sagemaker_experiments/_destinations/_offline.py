@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from .._layout import TRACES_FOLDER
-from .._spool import append_line, write_file
+from .._spool import append_line, read_lines, write_file
 from ._base import Parameter
 from ._bounded import bounded_parameters
 
@@ -104,16 +104,8 @@ class OfflineRun:
         self._log("file", name=name or source.name, file=source.name, media_type=media_type, is_output=is_output)
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """Yield what was logged, oldest first; a line torn by a crash is passed over."""
-        try:
-            lines = (self.path / LOG_NAME).read_bytes().splitlines()
-        except FileNotFoundError:
-            return
-        for line in lines:
-            try:
-                yield orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
+        """Return what was logged, oldest first; a line torn by a crash is passed over."""
+        return read_lines(self.path / LOG_NAME)
 
     def parameters(self) -> dict[str, Parameter]:
         """Return the parameters recorded so far, of all processes."""

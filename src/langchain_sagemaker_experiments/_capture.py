@@ -1,0 +1,96 @@
+"""The start, the end and the failure of a span, with values taken at the moment: what callbacks and spans by hand share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from ._errors import describe_error, status_of
+from ._span import LiveSpan, Status
+
+if TYPE_CHECKING:
+    from ._encoder import Encoded
+    from ._recorder import Recorder
+    from ._values import ComponentCache
+
+logger = logging.getLogger(__name__)
+
+_MAX_LOGGED_FAULTS: Final = 20
+
+
+class Capture:
+    """Takes values and tells the recorder. What goes wrong is counted, logged once, and reported by the next flush."""
+
+    _recorder: Recorder
+    _components: ComponentCache
+    _faults: dict[str, int]
+    _encode: Callable[[Any], bytes]
+    _take: Callable[[Any], bytes | Encoded]
+    _parent_here: Callable[..., UUID | None]
+
+    def _fault(self, where: str, error: Exception) -> None:
+        what = f"{where}: {type(error).__name__}: {error}"[:300]
+        if what not in self._faults and len(self._faults) < _MAX_LOGGED_FAULTS:
+            logger.warning("SageMakerCallbackHandler could not record all of an event: %s", what, exc_info=error)
+        elif what not in self._faults:
+            what = "other faults"
+        self._faults[what] = self._faults.get(what, 0) + 1
+
+    def _start(
+        self,
+        run_id: UUID | None,
+        parent_run_id: UUID | None,
+        kind: str,
+        name: str,
+        serialized: Mapping[str, Any] | None,
+        inputs: Any,
+        tags: Sequence[str] | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> LiveSpan:
+        if run_id is not None or self._recorder.current(None) is None:
+            parent_run_id = self._parent_here(parent_run_id)
+        span = self._recorder.start(run_id, parent_run_id, kind, name)
+        if span.sampled:
+            span.inputs = self._take(inputs)
+            if tags:
+                span.tags = list(tags)
+            if metadata:
+                span.metadata = self._encode(metadata)
+            if serialized:
+                span.component = self._components.encode(serialized)
+        return span
+
+    def _end(
+        self,
+        run_id: UUID | None,
+        parent_run_id: UUID | None,
+        kinds: tuple[str, ...],
+        outputs: Any,
+        status: Status = "ok",
+    ) -> LiveSpan:
+        span = self._recorder.end(run_id, parent_run_id, status, kinds, kinds[0])
+        if span.sampled and outputs is not None:
+            span.outputs = self._take(outputs)
+        return span
+
+    def _fail(
+        self, run_id: UUID | None, parent_run_id: UUID | None, kinds: tuple[str, ...], error: BaseException, outputs: Any = None
+    ) -> LiveSpan:
+        status = status_of(error)
+        span = self._end(run_id, parent_run_id, kinds, outputs, status)
+        if status == "error":
+            span.error = describe_error(error)
+        else:
+            span.attributes = {**(span.attributes or {}), f"langchain.{status}_by": type(error).__name__}
+            if status == "interrupted":
+                self._recorder.add_event(span, "interrupt", self._encode(error.args), span.end_ns)
+        return span
+
+    def _event(self, name: str, data: Any, run_id: UUID | None, kinds: tuple[str, ...] = ()) -> None:
+        span = self._recorder.current(run_id, kinds)
+        if span is None:
+            self._faults[f"{name} of an unknown run"] = self._faults.get(f"{name} of an unknown run", 0) + 1
+        elif span.sampled:
+            self._recorder.add_event(span, name, self._encode(data))
