@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import sys
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -17,6 +18,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
+
+from langchain_sagemaker_experiments import record_calls
 
 
 class Model(GenericFakeChatModel):
@@ -73,9 +76,21 @@ def test_create_agent_is_one_tree_of_steps_and_tools(recording: Any) -> None:
     assert first["attributes"]["gen_ai.tool.definitions"] == [{"type": "function", "function": {"name": "add"}}]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="before Python 3.11 LangGraph hands its callbacks to no nested async call")
 def test_an_unnamed_agent_is_an_agent_too(recording: Any) -> None:
     asyncio.run(create_agent(model("hello"), []).ainvoke({"messages": [("user", "hi")]}, recording.config))
     assert recording.tree() == [("agent", "LangGraph", "ok", [agent_step()])]
+
+
+def test_record_calls_sees_an_async_agent_on_every_python() -> None:
+    from conftest import Recording
+
+    sink = Recording()
+    agent = create_agent(model("hello"), [])
+    with record_calls(sink):
+        asyncio.run(agent.ainvoke({"messages": [("user", "hi")]}))
+    kinds = sorted(record["kind"] for record in sink.records())
+    assert kinds == ["agent", "chain", "chat_model"]
 
 
 class Answer(BaseModel):
