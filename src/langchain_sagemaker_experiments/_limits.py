@@ -22,10 +22,6 @@ MAX_METRIC_NAME: Final = 255
 MAX_METRICS_PER_CALL: Final = 10
 """Metrics of one BatchPutMetrics call (`RawMetricDataList`)."""
 
-# --- the sagemaker SDK, experiments/run.py --------------------------------------------------------------------------
-MAX_RUN_ARTIFACTS: Final = 30
-"""Output artifacts after which `Run.log_file` and `Run.log_artifact` refuse (`MAX_RUN_TC_ARTIFACTS_LEN`)."""
-
 # --- our own, each a default that the handler lets the user change --------------------------------------------------
 DEFAULT_MAX_FIELD_BYTES: Final = 1024 * 1024
 """Bytes of one `inputs` or `outputs` value, as JSON, before it is truncated with a mark."""

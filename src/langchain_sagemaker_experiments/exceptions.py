@@ -10,7 +10,6 @@ __all__ = [
     "DestinationError",
     "FlushError",
     "MissingExtraError",
-    "RecordingWarning",
     "SpanReadError",
     "SpanReadWarning",
     "TrackerError",
@@ -58,7 +57,3 @@ class MissingExtraError(TrackerError, ImportError):
 
 class SpanReadWarning(UserWarning):
     """Some of the data could not be read (a torn line, a part of a newer version); the rest was."""
-
-
-class RecordingWarning(UserWarning):
-    """Something was recorded only in part, or faults inside callbacks were counted since the last flush."""
