@@ -46,7 +46,9 @@ def run_program(code: str, **environment: str) -> subprocess.CompletedProcess[st
             handler.on_llm_end(RESULT)
         """
     ) + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **environment})
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **environment}, timeout=280
+    )
 
 
 # --- memory and disk ------------------------------------------------------------------------------------------------
@@ -168,6 +170,23 @@ def test_sigterm_spools_and_still_ends_the_process(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGTERM
     assert done.stdout == ""
     assert prompts(tmp_path) == ["kept"]
+
+
+def test_sigterm_in_the_middle_of_a_write_ends_the_process_too(tmp_path: Path) -> None:
+    code = f"""
+        from langchain_sagemaker_experiments import _spool
+        handler = SageMakerCallbackHandler(durable=True, spool_dir={str(tmp_path)!r})
+        record(handler, "kept")
+        write = _spool._write_all
+        def interrupted(handle, data):
+            write(handle, data)
+            os.kill(os.getpid(), signal.SIGTERM)  # while the spool's lock is held
+        _spool._write_all = interrupted
+        record(handler, "kept too")
+    """
+    done = run_program(code)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert prompts(tmp_path) == ["kept", "kept too"]
 
 
 def test_a_sigterm_handler_of_the_users_is_left_alone(tmp_path: Path) -> None:

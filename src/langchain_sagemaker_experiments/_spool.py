@@ -39,7 +39,8 @@ class Spool:
 
     def __init__(self, parent: str | os.PathLike[str] | None = None) -> None:
         self._parent = Path(parent) if parent is not None else default_spool_dir()
-        self._lock = threading.Lock()
+        # Reentrant: SIGTERM may interrupt an append in the main thread, and its handler seals the spool.
+        self._lock = threading.RLock()
         self._live: int | None = None
         self._live_name = ""
         self.path = self._new_path()
@@ -102,7 +103,7 @@ class Spool:
 
     def after_fork(self) -> None:
         """Start a folder of our own in a forked child; the parent's stays the parent's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._live = None
         self.path = self._new_path()
 
