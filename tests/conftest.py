@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import pytest
 # No test may look for credentials or settings outside, or show progress to a service.
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+# Spools of handlers that a test gives up unflushed stay out of the user's home.
+_state = tempfile.TemporaryDirectory(prefix="state-")
+os.environ["XDG_STATE_HOME"] = _state.name
 for name in ("AWS_PROFILE", "OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
@@ -35,14 +39,6 @@ def no_faults_in_callbacks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         or ("could not record all of an event" in record.getMessage() and record.levelno >= logging.WARNING)
     ]
     assert not swallowed, swallowed
-
-
-@pytest.fixture(autouse=True)
-def spool_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep default spool folders of tests out of the user's home."""
-    home = tmp_path_factory.mktemp("state")
-    monkeypatch.setenv("XDG_STATE_HOME", str(home))
-    return home
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -157,6 +158,17 @@ def test_an_exit_flushes_into_a_run_that_still_takes_records(tmp_path: Path) -> 
     assert run_program(code).stderr == ""
     assert prompts(tmp_path / "runs") == ["kept"]
     assert not (tmp_path / "spool").exists()
+
+
+def test_a_handler_that_is_given_up_spools_what_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def forgetful() -> None:
+        record(SageMakerCallbackHandler(spool_dir=tmp_path), "kept")
+
+    forgetful()
+    gc.collect()
+    assert prompts(tmp_path) == ["kept"]
+    (folder,) = tmp_path.iterdir()
+    assert f"They are kept in {folder}" in capsys.readouterr().err
 
 
 def test_sigterm_spools_and_still_ends_the_process(tmp_path: Path) -> None:

@@ -55,8 +55,13 @@ def _save_all() -> None:
             print(f"langchain-sagemaker-experiments: spans could not be kept at exit: {error}", file=sys.stderr)
 
 
-def save(handler: SageMakerCallbackHandler) -> None:
-    """Flush what a handler holds if its run still takes records, else write it to the spool folder and say where."""
+def save(handler: SageMakerCallbackHandler, *, flush: bool = True) -> None:
+    """Flush what a handler holds if its run still takes records, else write it to the spool folder and say where.
+
+    Args:
+        handler: whose spans.
+        flush: False where no network may be waited for, as when the handler is being collected.
+    """
     pipeline = handler._pipeline
     if handler._background is not None:
         handler._background.stop()
@@ -67,15 +72,17 @@ def save(handler: SageMakerCallbackHandler) -> None:
         destination = handler._find_destination()
         target = destination.target()
         destination.check()
-        handler.flush_tracker()
-        return
+        if flush:
+            handler.flush_tracker()
+            return
+        reason = "the handler was given up"
     except Exception as error:
         reason = str(error)
     folder = pipeline.save(handler._recorder, target)
     if folder is not None:
         names = [f"--{option} {target.get(key, option.upper())}" for option, key in _OPTIONS]
         print(
-            f"langchain-sagemaker-experiments: spans were not flushed before exit ({reason[:200]}). "
+            f"langchain-sagemaker-experiments: spans were not flushed ({reason[:200]}). "
             f"They are kept in {folder}; upload them with:\n  sagemaker-traces sync {folder} {' '.join(names)}",
             file=sys.stderr,
         )

@@ -206,6 +206,15 @@ class SageMakerCallbackHandler(Callbacks):
             # The user's own exception is the one that must be seen.
             logger.warning("While %s was on its way: %s", type(error).__name__, failure)
 
+    def __del__(self) -> None:
+        """A handler that nobody holds any more puts what it has not flushed on disk, and says where."""
+        if not hasattr(self, "_background"):  # it was never whole
+            return
+        try:
+            _exit.save(self, flush=False)
+        except Exception as error:
+            logger.warning("Spans of a handler that was given up could not be kept: %s", error)
+
     def __copy__(self) -> SageMakerCallbackHandler:
         """Copies of a model or chain go on recording here."""
         return self
