@@ -504,6 +504,17 @@ def command_error(*words: str) -> str:
     return str(error.value)
 
 
+def test_sync_leaves_alone_what_a_living_process_still_writes(tmp_path: Path, session: Any) -> None:
+    handler = SageMakerCallbackHandler(durable=True, spool_dir=tmp_path)
+    record(handler, "first")
+    command("sync", str(tmp_path), "--experiment", "e", "--run", "r")
+    record(handler, "second")
+    (live,) = tmp_path.rglob("live-*.jsonl")
+    assert live.read_bytes().count(b"\n") == 2
+    assert handler._pipeline.save(handler._recorder, {}) is not None
+    assert prompts(tmp_path) == ["first", "second"]
+
+
 def test_a_spool_knows_its_run(tmp_path: Path, sdk: Any, session: Any, open_run: Any) -> None:
     from langchain_sagemaker_experiments import _exit
 

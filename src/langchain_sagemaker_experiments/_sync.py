@@ -46,6 +46,7 @@ class Bundle:
         experiment_name: the run's experiment, as far as known.
         run_name: the run, as far as known.
         log: an `OfflineRun`'s log of parameters, metrics and artifacts; None for a spool.
+        is_spool: whether it is a spool, which is cleared once all of it has arrived.
     """
 
     folder: Path
@@ -124,7 +125,7 @@ def _writer_lives(folder: Path) -> bool:
         number = int(folder.name.split("-")[1])
     except (IndexError, ValueError):
         return False
-    if number == os.getpid() or folder.name.split("-")[0] != "spool":
+    if folder.name.split("-")[0] != "spool":
         return False
     try:
         os.kill(number, 0)
