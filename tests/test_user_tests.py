@@ -113,8 +113,12 @@ def test_callbacks_called_by_hand_with_text_ids_nest_by_them(recording: Any) -> 
     handler.on_chain_start({"name": "outer"}, {"a": 1}, run_id="outer-id")
     handler.on_tool_start({"name": "inner"}, "x", run_id="inner-id", parent_run_id="outer-id")
     handler.on_tool_end("y", run_id="inner-id")
+    handler.on_llm_start({"name": "model"}, ["p"], run_id="model-id", parent_run_id="outer-id")
+    handler.on_llm_new_token("piece", run_id="model-id")
+    handler.on_llm_end(RESULT, run_id="model-id")
     handler.on_chain_end({"b": 2}, run_id="outer-id")
-    assert recording.tree() == [("chain", "outer", "ok", [("tool", "inner", "ok", [])])]
+    assert recording.tree() == [("chain", "outer", "ok", [("tool", "inner", "ok", []), ("llm", "model", "ok", [])])]
+    assert recording.one(kind="llm")["attributes"]["langchain.stream.chunks"] == 1
 
 
 def test_errors_by_hand_are_recorded(recording: Any) -> None:

@@ -195,17 +195,21 @@ class Callbacks(EventCallbacks, ManualSpans, BaseCallbackHandler):
     ) -> None:
         """Count a streamed token and note the time of the first; its text is in the result."""
         try:
-            span = self._open.get(run_id.int) if run_id is not None else self._recorder.current(None, _MODELS)
+            # The common case without a call; ids given by hand may be text, or none.
+            span = self._open.get(run_id.int) if type(run_id) is UUID else self._recorder.current(run_id, _MODELS)
             if span is None:
                 return
             if span.token_count == 0:
-                span.first_token_ns = _clock()
-                self._recorder.add_event(span, "first_token", None, span.first_token_ns)
+                self._note_first(span)
             span.token_count += 1
             if self._record_tokens and span.sampled:
                 self._recorder.add_event(span, "token", self._encode({"token": token}))
         except Exception as error:
             self._fault("on_llm_new_token", error)
+
+    def _note_first(self, span: LiveSpan) -> None:
+        span.first_token_ns = _clock()
+        self._recorder.add_event(span, "first_token", None, span.first_token_ns)
 
     def on_stream_event(self, event: Any, *, run_id: UUID | None = None, **kwargs: Any) -> None:
         """Count the content deltas of a stream of typed events, as tokens are counted."""
@@ -214,8 +218,7 @@ class Callbacks(EventCallbacks, ManualSpans, BaseCallbackHandler):
             if span is None or not isinstance(event, Mapping) or event.get("event") != "content-block-delta":
                 return
             if span.token_count == 0:
-                span.first_token_ns = _clock()
-                self._recorder.add_event(span, "first_token", None, span.first_token_ns)
+                self._note_first(span)
             span.token_count += 1
             if self._record_tokens and span.sampled:
                 self._recorder.add_event(span, "token", self._encode(event))

@@ -81,7 +81,7 @@ def _explain_client(error: ClientError, again: str) -> str:
         return f"{said}. The credentials have expired; renew them, then {again}."
     if code in _INVALID_KEYS:
         return f"{said}. AWS does not accept these credentials; set others, then {again}."
-    if code in ("NoSuchBucket", "404") or code == "NotFound":
+    if code in ("NoSuchBucket", "404", "NotFound"):
         return f"{said}. The bucket does not exist; create it or give the Run another artifact_bucket, then {again}."
     if code in _THROTTLED:
         return f"{said}. AWS is throttling; botocore's retries were used up. Wait, then {again}."
