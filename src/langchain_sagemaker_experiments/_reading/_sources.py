@@ -83,8 +83,12 @@ def _of_folder(path: Path) -> list[Part]:
         return [Part(str(path), path.read_bytes)]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
-    # An OfflineRun keeps a log of its own beside its traces; everything else with the ending is taken for spans.
-    files = [found for found in path.rglob("*") if found.name.endswith(_ENDINGS) and found.name != "run.jsonl"]
+    # An OfflineRun keeps a log of its own beside its traces, sync a hidden one; all else with the ending is taken for spans.
+    files = [
+        found
+        for found in path.rglob("*")
+        if found.name.endswith(_ENDINGS) and found.name != "run.jsonl" and not found.name.startswith(".")
+    ]
     return [Part(str(found), found.read_bytes) for found in sorted(files, key=lambda found: (found.name, str(found)))]
 
 
