@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test lint format bench clean help
+.PHONY: demo test lint format bench vendor clean help
 
 help:
 	@echo "make demo    run the three scenarios on a local SageMaker"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint    ruff, mypy strict, the rooms' import rules"
 	@echo "make format  let ruff mend what it can"
 	@echo "make bench   measure against the peers (takes minutes)"
+	@echo "make vendor  fetch the report's libraries anew (npm)"
 	@echo "make clean   remove what the other targets made"
 
 $(STAMP): pyproject.toml
@@ -47,6 +48,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/request_path.py
+
+vendor:
+	python3 scripts/vendor.py
 
 clean:
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-output dist build

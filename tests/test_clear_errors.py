@@ -118,7 +118,7 @@ def test_reading_what_does_not_exist(local: Any, tmp_path: Any) -> None:
 
 
 def test_an_empty_folder_and_a_run_without_spans_give_an_empty_table(tmp_path: Any, open_run: Any) -> None:
-    assert load_spans(tmp_path).shape == (0, 19)
+    assert load_spans(tmp_path).shape == (0, 21)
     with open_run() as run:
         assert load_spans(run).empty
         assert load_spans(experiment_name="experiment", run_name="run-1").empty

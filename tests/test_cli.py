@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,14 @@ from typing import Any
 import pytest
 from langchain_core.outputs import Generation, LLMResult
 
-from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, __version__, load_spans
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    SageMakerCallbackHandler,
+    __version__,
+    export_spans,
+    load_spans,
+    render_report,
+)
 from test_redaction import SECRETS
 
 
@@ -112,6 +122,49 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
         assert f'pip install "langchain-sagemaker-experiments[{extra}]"' in done.stderr
 
 
+def test_report_writes_one_file(folder: Path, tmp_path: Path) -> None:
+    done = command("report", str(folder), "-o", str(tmp_path / "out" / "r.html"), "--title", "mine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/out/r.html: 2 traces, 3 spans, ")
+    assert "<title>mine</title>" in (tmp_path / "out" / "r.html").read_text()
+
+
+def test_export_writes_the_format_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    done = command("export", str(folder), "-o", str(tmp_path / "x.parquet"))
+    assert done.returncode == 0, done.stderr
+    assert "x.parquet: 3 spans, " in done.stdout
+    assert command("export", str(folder), "-o", str(tmp_path / "x.txt"), "--format", "otlp").returncode == 0
+    assert "resourceSpans" in json.loads((tmp_path / "x.txt").read_text())
+
+
+def test_report_and_export_say_what_is_wrong_and_with_which_code(folder: Path, tmp_path: Path) -> None:
+    for words, code, said in (
+        (["export", str(folder), "-o", "x.txt"], 2, "does not say its format"),
+        (["export", str(folder), "-o", "x", "-f", "xml"], 2, "There is no format 'xml'"),
+        (["report", str(folder), "--upload"], 2, "--upload goes with --experiment and --run"),
+        (["report", str(tmp_path / "nowhere")], 1, "There is no folder or file"),
+        (["report", str(folder), "-o", "/proc/nowhere/r.html"], 1, "/proc/nowhere/r.html can't be written"),
+    ):
+        done = command(*words)
+        assert done.returncode == code, done.stderr
+        assert said in " ".join(done.stderr.replace("│", " ").split())
+        assert "Traceback" not in done.stderr
+
+
+def test_report_uploads_to_the_run_it_read(open_run: Any, local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from langchain_sagemaker_experiments._cli._app import app
+
+    with open_run() as run, SageMakerCallbackHandler(run) as handler, handler.span("work"):
+        pass
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["report", "--experiment", "experiment", "--run", "run-1", "--upload"])
+    assert done.exit_code == 0, done.output
+    assert "uploaded to s3://" in done.output
+    assert (tmp_path / "langchain-report.html").is_file()
+
+
 def test_the_demo_shows_runs_traces_and_where_the_json_lies(sdk: Any, tmp_path: Path) -> None:
     done = command("demo", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -151,6 +204,13 @@ def test_no_secret_of_the_corpus_is_in_s3_on_disk_or_on_the_screen(open_run: Any
     (tmp_path / "screen.jsonl").write_text("\n".join(json.dumps(row, default=str) for row in rows))
     screen = command("list", str(tmp_path / "screen.jsonl"), COLUMNS="400").stdout
     assert "REDACTED" in screen
+    page = render_report(spans, tmp_path / "report.html").path.read_text()
+    packed = re.findall(r'<script type="application/gzip"[^>]*>([^<]*)<', page)
+    report = page + "".join(gzip.decompress(base64.b64decode(block)).decode() for block in packed)
+    assert "REDACTED" in report
+    exported = "".join(
+        export_spans(spans, tmp_path / f"x.{ending}").read_text() for ending in ("csv", "jsonl", "trace.json", "otlp.json")
+    )
     for name, secret in corpus.items():
-        for written in (in_s3, on_disk, screen, json.dumps(run._trial_component.parameters)):
+        for written in (in_s3, on_disk, screen, report, exported, json.dumps(run._trial_component.parameters)):
             assert secret not in written, name

@@ -154,7 +154,7 @@ def test_100_000_calls_of_which_a_third_fail_leave_nothing_open(recording: Any) 
 
 
 def test_record_calls_sees_threads_and_tasks_started_inside() -> None:
-    from conftest import Recording
+    from support.recording import Recording
 
     sink = Recording()
     chain = pipeline()
@@ -175,7 +175,7 @@ def test_record_calls_sees_threads_and_tasks_started_inside() -> None:
 
 
 def test_record_calls_nests_and_does_not_double_a_handler_that_is_passed_too() -> None:
-    from conftest import Recording
+    from support.recording import Recording
 
     outer, inner = Recording(), Recording()
     chain = pipeline()

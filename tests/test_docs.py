@@ -23,7 +23,10 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_readmes_python_runs_from_top_to_bottom(sdk: Sdk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readmes_python_runs_from_top_to_bottom(
+    sdk: Sdk, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it writes a report
     names: dict[str, Any] = {}
     with stand_ins(force=True):
         for block in blocks(README, "python"):

@@ -77,7 +77,7 @@ def test_scenario_1_holds_the_prompt_and_the_generation_exactly(frame: Any) -> N
 
 
 def test_scenario_2_is_one_tree_of_a_sequential_chain_two_chains_and_two_calls(frame: Any) -> None:
-    from conftest import trees
+    from support.recording import trees
 
     lines = sorted(lines_of(frame, 2), key=lambda line: line["start_time"])
     call = ("llm", "OpenAI", "ok", [])
@@ -93,7 +93,7 @@ def test_scenario_2_is_one_tree_of_a_sequential_chain_two_chains_and_two_calls(f
 
 
 def test_scenario_3_is_one_tree_with_agent_steps_and_both_tools(frame: Any) -> None:
-    from conftest import trees
+    from support.recording import trees
 
     lines = sorted(lines_of(frame, 3), key=lambda line: line["start_time"])
     call = ("llm", "OpenAI", "ok", [])

@@ -25,10 +25,13 @@ from .exceptions import (
 from .spans import Span
 
 if TYPE_CHECKING:
+    from ._compare import compare_runs
     from ._destinations._offline import OfflineRun
+    from ._export import export_spans
     from ._pipeline import FlushResult
     from ._reading import load_spans
     from ._record_calls import record_calls
+    from ._report import Report, render_report
     from ._tables import trace_table
 
 __all__ = [
@@ -37,14 +40,18 @@ __all__ = [
     "FlushResult",
     "MissingExtraError",
     "OfflineRun",
+    "Report",
     "SageMakerCallbackHandler",
     "Span",
     "SpanReadError",
     "SpanReadWarning",
     "TrackerError",
     "__version__",
+    "compare_runs",
+    "export_spans",
     "load_spans",
     "record_calls",
+    "render_report",
     "trace_table",
 ]
 
@@ -52,8 +59,12 @@ __all__ = [
 _LAZY = {
     "FlushResult": "._pipeline",
     "OfflineRun": "._destinations._offline",
+    "Report": "._report",
+    "compare_runs": "._compare",
+    "export_spans": "._export",
     "load_spans": "._reading",
     "record_calls": "._record_calls",
+    "render_report": "._report",
     "trace_table": "._tables",
 }
 

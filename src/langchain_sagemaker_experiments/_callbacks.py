@@ -13,6 +13,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from ._architecture import ArchitectureLog
 from ._attributes import agent_attributes, model_attributes, retriever_attributes, tool_attributes
 from ._event_callbacks import EventCallbacks
 from ._manual import ManualSpans
@@ -36,7 +37,7 @@ _STREAM_PLACEHOLDER: Final = b'{"input":""}'
 """What LangChain gives as inputs at the start of a stream; the true ones come with the end."""
 
 
-class Callbacks(EventCallbacks, ManualSpans, BaseCallbackHandler):
+class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandler):
     """Every callback of langchain-core, and LangGraph's two more."""
 
     run_inline = True

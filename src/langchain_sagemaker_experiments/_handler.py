@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -153,13 +154,18 @@ class SageMakerCallbackHandler(Callbacks):
         Spans still open are written with status `running`; their final record replaces them when they are read. The handler
         goes on working afterwards.
 
+        In a notebook it prints a line that says where.
+
         Returns:
             What was written: `.spans` (a count), `.uris`, `.bytes`, `.parameters`, `.metrics`, `.faults`.
 
         Raises:
             FlushError: the upload failed. Nothing is lost: what has not arrived is kept, and the next flush sends it.
         """
-        return self._pipeline.flush(self._find_destination, self._recorder, self._faults)
+        result = self._pipeline.flush(self._find_destination, self._recorder, self._faults)
+        if "IPython" in sys.modules:
+            announce(result)
+        return result
 
     async def aflush_tracker(self) -> FlushResult:
         """Do what `flush_tracker` does without blocking the event loop."""
@@ -224,6 +230,14 @@ class SageMakerCallbackHandler(Callbacks):
 
     def __repr__(self) -> str:
         return f"SageMakerCallbackHandler(run={self._run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"
+
+
+def announce(result: FlushResult) -> None:
+    """Say in a notebook what was written, with a link to it."""
+    from ._notebook import in_notebook, link_of
+
+    if result.uris and in_notebook():
+        print(f"{result}\n{link_of(result.uris[-1])}")
 
 
 def _check_settings(

@@ -19,6 +19,9 @@ PART_PREFIX: Final = "part-"
 PART_SUFFIX: Final = ".jsonl"
 MEDIA_TYPE: Final = "application/jsonl"
 """Fits SageMaker's pattern for media types, `[-\\w]+/[-\\w+]+`, which allows no parameters such as a character set."""
+EXPERIMENT_METADATA: Final = "experiment-name"
+RUN_METADATA: Final = "run-name"
+"""What each part's S3 object says of itself: a bare `s3://` address would not tell where experiment ends and run begins."""
 
 
 def new_part_name() -> str:

@@ -6,7 +6,6 @@ folder, or the spool's live file. A part keeps its name through every try, so th
 
 from __future__ import annotations
 
-import html
 import logging
 import threading
 import time
@@ -57,8 +56,9 @@ class FlushResult:
         return text + (f"; {sum(self.faults.values())} faults: {self.faults}" if self.faults else "")
 
     def _repr_html_(self) -> str:
-        links = "".join(f"<li><code>{html.escape(uri)}</code></li>" for uri in self.uris)
-        return f"<p><b>{self.spans}</b> spans, {self.bytes:,} bytes written</p><ul>{links}</ul>"
+        from ._notebook import flush_html
+
+        return flush_html(self.spans, self.bytes, self.uris, self.metrics, self.faults)
 
 
 @dataclass

@@ -22,6 +22,8 @@ LATE_END: Final = "langchain.late_end"
 """True where that end belongs to a span that was recorded before."""
 CLOSED_BECAUSE: Final = "langchain.closed_because"
 """Why a span that never ended was closed as cancelled."""
+ARCHITECTURE: Final = "langchain.architecture"
+"""True on a record that is no call but the graph of a runnable, in `component`, from `log_architecture`."""
 
 Kind = Literal["chain", "llm", "chat_model", "tool", "agent", "retriever", "prompt", "parser", "embedding", "custom"]
 Status = Literal["ok", "error", "interrupted", "cancelled", "running"]

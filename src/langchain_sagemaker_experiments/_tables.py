@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ._span import ARCHITECTURE
 from .exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ TRACE_COLUMNS: Final = (
     "error",
     "session_id",
     "tags",
+    "experiment_name",
+    "run_name",
 )
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "spans", "model_calls", "errors")
-_MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
+MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 Record = Mapping[str, Any]
 
 
@@ -45,16 +48,17 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
         A DataFrame with `trace_id`; `name`, `kind`, `inputs`, `outputs`, `tags` of the trace's root; `status`, which is the
         root's, or `interrupted` when a span within waits for a human; `start_time` (UTC), `duration_ms`; `model`, the names of
         the models called; `input_tokens`, `output_tokens`, summed over the model calls; `spans`, `model_calls`, `errors`,
-        counts; `error`, type and message of the first failure; `session_id`.
+        counts; `error`, type and message of the first failure; `session_id`; `experiment_name` and `run_name`, where known.
+        Graphs that `log_architecture` recorded are no traces and have no row.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
     """
     try:
         import pandas as pd
     except ImportError as error:
         raise MissingExtraError("pandas", "analysis", "trace_table") from error
-    groups: dict[str, list[Record]] = {}
-    for record in spans.to_dict(orient="records"):
-        groups.setdefault(record["trace_id"], []).append(record)
-    rows = [_row(trace_id, group) for trace_id, group in groups.items()]
+    rows = [trace_row(group) for group in group_by_trace(rows_of(spans)).values()]
     # Objects stay what they are: pandas would make a missing text in a column of texts a NaN.
     kinds: dict[str, Any] = {"duration_ms": "float64", **dict.fromkeys(_COUNTS, "int64")}
     columns = {name: pd.Series([row[name] for row in rows], dtype=kinds.get(name, object)) for name in TRACE_COLUMNS}
@@ -64,14 +68,35 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _row(trace_id: str, group: list[Record]) -> dict[str, Any]:
-    ids = {record["span_id"] for record in group}
-    roots = [record for record in group if record["parent_span_id"] not in ids]
+def rows_of(spans: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame of spans as dictionaries: what `to_dict` does, without a look at the type of every value."""
+    names = [str(name) for name in spans.columns]
+    columns = [spans[name].tolist() for name in spans.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def group_by_trace(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return the spans of each trace under its id, in the order the traces first come."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if not is_architecture(record):
+            groups.setdefault(record["trace_id"], []).append(record)
+    return groups
+
+
+def is_architecture(record: Record) -> bool:
+    """Tell whether a record is the graph of a runnable instead of a call."""
+    return (record["attributes"] or {}).get(ARCHITECTURE) is True
+
+
+def trace_row(group: list[Record]) -> dict[str, Any]:
+    """Return the row of one trace, with the names of `TRACE_COLUMNS`, from all its spans as `load_spans` gives them."""
+    roots = roots_of(group)
     first, last = roots[0], roots[-1]
-    models = [record for record in group if record["kind"] in _MODEL_KINDS]
+    models = [record for record in group if record["kind"] in MODEL_KINDS]
     failures = [record for record in group if record["status"] == "error"]
     return {
-        "trace_id": trace_id,
+        "trace_id": first["trace_id"],
         "name": first["name"],
         "kind": first["kind"],
         "status": _status(roots, group),
@@ -89,7 +114,15 @@ def _row(trace_id: str, group: list[Record]) -> dict[str, Any]:
         "error": _failure(failures[0]) if failures else None,
         "session_id": next((record["session_id"] for record in group if isinstance(record["session_id"], str)), None),
         "tags": first["tags"],
+        "experiment_name": first.get("experiment_name"),
+        "run_name": first.get("run_name"),
     }
+
+
+def roots_of(group: list[Record]) -> list[Record]:
+    """Return the topmost spans of a trace: those whose parent is not among its spans; the first where damage made a circle."""
+    ids = {record["span_id"] for record in group}
+    return [record for record in group if record["parent_span_id"] not in ids] or group[:1]
 
 
 def _status(roots: list[Record], group: list[Record]) -> str:

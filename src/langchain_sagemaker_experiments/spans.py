@@ -107,6 +107,11 @@ class Span:
     def __repr__(self) -> str:
         return f"Span({self.name!r}, kind={self.kind!r}, children={len(self.children)})"
 
+    def _repr_html_(self) -> str:
+        from ._notebook import tree_html
+
+        return tree_html(self)
+
 
 def checked_kind(kind: str) -> str:
     """Return a kind in lower case, or say which kinds there are."""

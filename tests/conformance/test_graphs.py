@@ -83,7 +83,7 @@ def test_an_unnamed_agent_is_an_agent_too(recording: Any) -> None:
 
 
 def test_record_calls_sees_an_async_agent_on_every_python() -> None:
-    from conftest import Recording
+    from support.recording import Recording
 
     sink = Recording()
     agent = create_agent(model("hello"), [])

@@ -22,3 +22,8 @@ def main() -> None:
     except TrackerError as error:
         print(f"sagemaker-traces: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:  # of something else than a file named by the user
+            raise
+        print(f"sagemaker-traces: {error.filename} {error.strerror}", file=sys.stderr)
+        sys.exit(1)

@@ -80,6 +80,52 @@ def show(
 
 
 @app.command()
+def report(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("langchain-report.html"),
+    title: Annotated[str | None, typer.Option(help="What stands above it.", show_default=False)] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    upload: Annotated[bool, typer.Option("--upload", help="Also upload it to the Run, as its artifact langchain-report.")] = False,
+) -> None:
+    """Write an HTML report: trace table, timelines, architecture, comparison of runs. One file that needs no network.
+
+    For instance: sagemaker-traces report --experiment my-experiment --open
+    """
+    from ._report_command import run_report
+
+    if upload and run is None:
+        raise typer.BadParameter("--upload goes with --experiment and --run, which say to which Run.")
+    run_report(_out, _err, _where(source, experiment, run), output, title, show, upload)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its ending says the format.")],
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    format: Annotated[
+        str | None, typer.Option("--format", "-f", help="jsonl, csv, parquet, chrome or otlp.", show_default=False)
+    ] = None,
+) -> None:
+    """Write spans for other programs: .jsonl, .csv, .parquet, .trace.json (ui.perfetto.dev), .otlp.json (OpenTelemetry).
+
+    For instance: sagemaker-traces export --experiment my-experiment -o spans.parquet
+    """
+    from .._export import format_of
+    from ._report_command import run_export
+
+    where = _where(source, experiment, run)
+    try:
+        chosen = format_of(output, format)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    run_export(_out, _err, where, output, chosen)
+
+
+@app.command()
 def sync(
     folder: Annotated[
         Path | None, typer.Argument(help="An OfflineRun's folder or a spool. Default: this user's spools.", show_default=False)

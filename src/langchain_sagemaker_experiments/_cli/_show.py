@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .._reading import Problem, load_records, to_frame
-from .._tables import trace_table
+from .._preview import plain, preview
+from .._reading import to_frame
+from .._tables import Record, roots_of, trace_table
 from ..exceptions import SpanReadError
+from ._read import read_records
 
 _STATUS_STYLE: Final = {"ok": "green", "error": "red", "interrupted": "yellow", "cancelled": "yellow", "running": "cyan"}
 _KIND_STYLE: Final = {
@@ -25,34 +27,6 @@ _KIND_STYLE: Final = {
     "retriever": "cyan",
 }
 _MAX_SHOWN: Final = 240
-
-
-def plain(value: Any, limit: int = 80) -> str:
-    """Return a value as one short line of text without control characters, which a terminal would obey."""
-    if value is None or value != value:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(c if c.isprintable() else " " for c in text)
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def preview(value: Any, limit: int = 200) -> str:
-    """Return what a person wants to see of inputs or outputs: the one value of a dictionary, the text of a message or answer."""
-    for _ in range(8):
-        if isinstance(value, dict) and "generations" in value:
-            value = value["generations"]
-        elif isinstance(value, dict) and "content" in value and "type" in value:
-            value = value["content"]
-        elif isinstance(value, dict) and isinstance(value.get("messages"), list) and value["messages"]:
-            value = value["messages"][-1]
-        elif isinstance(value, dict) and value.get("text") and ("message" in value or "generation_info" in value):
-            value = value["text"]
-        elif isinstance(value, (dict, list)) and len(value) == 1:
-            value = next(iter(value.values())) if isinstance(value, dict) else value[0]
-        else:
-            break
-    return plain(value, limit)
 
 
 def trace_rows(traces: Any, title: str) -> Table:
@@ -88,8 +62,7 @@ def trace_rows(traces: Any, title: str) -> Table:
 
 def print_traces(console: Console, errors: Console, where: dict[str, Any], as_json: bool) -> None:
     """Print one row, or one JSON object, for each trace."""
-    records, problems = load_records(**where)
-    report(errors, problems)
+    records = read_records(errors, where)
     traces = trace_table(to_frame(records))
     if as_json:
         for row in traces.to_dict(orient="records"):
@@ -100,27 +73,19 @@ def print_traces(console: Console, errors: Console, where: dict[str, Any], as_js
 
 def print_trace(console: Console, errors: Console, trace_id: str, where: dict[str, Any], as_json: bool) -> None:
     """Print one trace as a tree, or its span records as JSON Lines."""
-    records, problems = load_records(**where)
-    report(errors, problems)
+    records = read_records(errors, where)
     chosen = _choose(records, trace_id)
     if as_json:
         for record in chosen:
             print_json(console, record)
         return
-    ids = {record["span_id"] for record in chosen}
-    for root in [record for record in chosen if record["parent_span_id"] not in ids]:
+    for root in roots_of(chosen):
         tree = Tree(_label(root))
         _grow(tree, root, chosen)
         console.print(tree)
 
 
-def report(errors: Console, problems: list[Problem]) -> None:
-    """Tell on standard error what could not be read."""
-    for problem in problems:
-        errors.print(f"not read: {problem}", style="yellow", highlight=False, markup=False)
-
-
-def _choose(records: list[dict[str, Any]], trace_id: str) -> list[dict[str, Any]]:
+def _choose(records: Sequence[Record], trace_id: str) -> list[Record]:
     if trace_id == "last" and records:
         trace_id = records[-1]["trace_id"]
     found = sorted(
@@ -137,7 +102,7 @@ def _choose(records: list[dict[str, Any]], trace_id: str) -> list[dict[str, Any]
     return [record for record in records if record["trace_id"] == found[0]]
 
 
-def _label(record: dict[str, Any]) -> Text:
+def _label(record: Record) -> Text:
     label = Text()
     label.append(record["kind"], style=_KIND_STYLE.get(record["kind"], "white"))
     label.append(f" {plain(record['name'], 60)} ", style="bold")
@@ -157,13 +122,16 @@ def _label(record: dict[str, Any]) -> Text:
     return label
 
 
-def _grow(tree: Tree, parent: dict[str, Any], records: list[dict[str, Any]]) -> None:
+def _grow(tree: Tree, parent: Record, records: list[Record]) -> None:
+    children: dict[Any, list[Record]] = {}
+    for record in records:
+        if record is not parent:  # where damage made a circle it ends here
+            children.setdefault(record["parent_span_id"], []).append(record)
     waiting = [(tree, parent["span_id"])]
     while waiting:
         branch, span_id = waiting.pop()
-        for record in records:
-            if record["parent_span_id"] == span_id:
-                waiting.append((branch.add(_label(record)), record["span_id"]))
+        for record in children.pop(span_id, ()):
+            waiting.append((branch.add(_label(record)), record["span_id"]))
 
 
 def print_json(console: Console, value: Any) -> None:

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .._spool import default_spool_dir
 from .._sync import find_bundles, sync
 from ..exceptions import SpanReadError
-from ._show import print_json, report
+from ._read import tell_problems
+from ._show import print_json
 
 
 def run_sync(
@@ -24,7 +25,7 @@ def run_sync(
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task("uploading parts", total=sum(len(bundle.parts()) for bundle in bundles))
         result = sync(bundles, experiment_name=experiment, run_name=run, progress=lambda name: progress.advance(task))
-    report(errors, result.problems)
+    tell_problems(errors, result.problems)
     if as_json:
         print_json(
             console,

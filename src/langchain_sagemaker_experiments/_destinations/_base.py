@@ -17,6 +17,12 @@ class Destination(Protocol):
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Store one part under its name and return its address. Storing the same part again changes nothing."""
 
+    def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
+        """Store a file that is no part, such as a report, as an artifact of the run, and return its address.
+
+        A file of the same name is replaced. Raises ValueError when the run can hold no further artifact.
+        """
+
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the parameters the run is known to have."""
 

@@ -31,16 +31,20 @@ class LogFileDestination:
 
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Write the part to a temporary file and give it to `log_file`; the file is gone afterwards."""
+        # log_file names its S3 key after the file, so the name says what it is.
+        return self.write_file(f"{ARTIFACT_NAME}-{name}", data, ARTIFACT_NAME, MEDIA_TYPE)
+
+    def write_file(self, name: str, data: bytes | bytearray, artifact: str, media_type: str) -> str:
+        """Do the same with a file that is no part."""
         with tempfile.TemporaryDirectory(prefix="langchain-traces-") as folder:
-            # log_file names its S3 key after the file, so the name says what it is.
-            path = os.path.join(folder, f"{ARTIFACT_NAME}-{name}")
+            path = os.path.join(folder, name)
             with open(path, "wb") as file:
                 file.write(data)
-            options: dict[str, Any] = {"name": ARTIFACT_NAME, "media_type": MEDIA_TYPE}
+            options: dict[str, Any] = {"name": artifact, "media_type": media_type}
             if self._extra_args:
                 options["extra_args"] = self._extra_args
             result = _call(self._run.log_file, path, **options)
-        return result if isinstance(result, str) else f"{ARTIFACT_NAME}-{name}"
+        return result if isinstance(result, str) else name
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the parameters logged through this handler; the object's own can't be asked for."""

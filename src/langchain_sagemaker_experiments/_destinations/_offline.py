@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -144,6 +145,14 @@ class OfflineDestination:
         folder = self._run.path / TRACES_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         return str(write_file(folder / name, data))
+
+    def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
+        """Write the file into the run's folder and record it, for `sync` to upload."""
+        with tempfile.TemporaryDirectory(prefix="langchain-traces-") as folder:
+            path = Path(folder) / name
+            path.write_bytes(data)
+            self._run.log_file(str(path), name=artifact, media_type=media_type)
+        return str(self._run.path / ARTIFACTS_FOLDER / name)
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the run's parameters."""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._layout import ARTIFACT_NAME, MEDIA_TYPE, TRACES_FOLDER
+from .._layout import ARTIFACT_NAME, EXPERIMENT_METADATA, MEDIA_TYPE, RUN_METADATA, TRACES_FOLDER
 from .._limits import MAX_METRIC_NAME, MAX_PARAMETERS
 from ._base import Parameter
 from ._bounded import bounded_parameters
@@ -65,16 +65,27 @@ class SageMakerRunDestination:
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and register its address as the Run's `langchain-traces` artifact."""
         bucket, prefix = self.place()
-        key = f"{prefix}/{name}"
+        uri = self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
+        self._register(uri)
+        return uri
+
+    def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
+        """Upload a file to where `Run.log_file` puts them, and register it; an older one of the same name is replaced."""
+        bucket, prefix = self.place()
+        uri = self._put(bucket, f"{prefix.rsplit('/', 1)[0]}/{name}", data, media_type)
+        self._run.log_artifact(name=artifact, value=uri, media_type=media_type)
+        return uri
+
+    def _put(self, bucket: str, key: str, data: bytes | bytearray, media_type: str) -> str:
         client = self._uploader._s3_client
-        extra = {"ContentType": MEDIA_TYPE, **self._extra_args}
+        whose = {EXPERIMENT_METADATA: self._run.experiment_name, RUN_METADATA: self._run.run_name}
+        extra = {"ContentType": media_type, **self._extra_args}
+        extra["Metadata"] = {**whose, **extra.get("Metadata", {})}
         if len(data) < _MULTIPART_BYTES:
             client.put_object(Bucket=bucket, Key=key, Body=data, **extra)
         else:
             client.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra)
-        uri = f"s3://{bucket}/{key}"
-        self._register(uri)
-        return uri
+        return f"s3://{bucket}/{key}"
 
     def _register(self, uri: str) -> None:
         try:

@@ -29,6 +29,8 @@ COLUMNS: Final = (
     "metadata",
     "component",
     "schema_version",
+    "experiment_name",
+    "run_name",
 )
 _TIMES: Final = ("start_time", "end_time")
 

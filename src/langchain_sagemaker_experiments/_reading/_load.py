@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,25 @@ def load_records(
     experiment_name: str | None = None,
     run_name: str | None = None,
     sagemaker_session: Any = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Record], list[Problem]]:
     """Return the span records of a source, one for each span in order of their start, and what could not be read.
 
-    Needs no pandas. Arguments and errors are those of `load_spans`.
+    Needs no pandas. Arguments and errors are those of `load_spans`. `progress` is called with how many parts are read, of how
+    many.
     """
     problems: list[Problem] = []
     records: list[Record] = []
-    for address, data in read_all(find_parts(source, experiment_name, run_name, sagemaker_session)):
-        records += parse_part(address, data, problems)
+    parts = find_parts(source, experiment_name, run_name, sagemaker_session)
+    for done, (part, contents) in enumerate(read_all(parts), 1):
+        found = parse_part(part.address, contents.data, problems)
+        for record in found:
+            # What the place tells goes before what an exported record says of itself.
+            record["experiment_name"] = contents.experiment or record.get("experiment_name")
+            record["run_name"] = contents.run or record.get("run_name")
+        records += found
+        if progress is not None:
+            progress(done, len(parts))
     merged = merge_records(records)
     merged.sort(key=lambda record: record.get("start_time") or "")
     return merged, problems
@@ -51,7 +62,8 @@ def load_spans(
         sagemaker_session: whose credentials and region to use; boto3's default ones otherwise.
 
     Returns:
-        A DataFrame with the columns of the span record (`docs/record.md`). `start_time` and `end_time` are UTC timestamps,
+        A DataFrame with the columns of the span record (`docs/record.md`), and `experiment_name` and `run_name`, as far as the
+        place of a part tells them. `start_time` and `end_time` are UTC timestamps,
         `duration_ms` is in milliseconds, `inputs`, `outputs`, `attributes`, `events`, … are Python values. A run without any
         spans gives an empty frame with these columns. `frame.attrs["problems"]` lists what could not be read.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .._destinations._offline import OfflineRun
 from .._destinations._sagemaker import is_sagemaker_run, run_place
 from .._failures import explain
-from .._layout import ARTIFACT_NAME, TRACES_FOLDER, trial_component_name
+from .._layout import ARTIFACT_NAME, EXPERIMENT_METADATA, RUN_METADATA, TRACES_FOLDER, trial_component_name
 from ..exceptions import SpanReadError
 
 _ENDINGS: Final = (".jsonl", ".jsonl.gz")
@@ -24,11 +24,22 @@ _MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What a part holds, and whose it is as far as the store itself tells."""
+
+    data: bytes
+    experiment: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True)
 class Part:
-    """One part: its address, and how to get its bytes."""
+    """One part: its address, whose it is as far as its place tells, and how to get its bytes."""
 
     address: str
-    read: Callable[[], bytes]
+    read: Callable[[], Contents]
+    experiment: str | None = None
+    run: str | None = None
 
 
 def find_parts(source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any) -> list[Part]:
@@ -44,7 +55,8 @@ def find_parts(source: Any, experiment_name: str | None, run_name: str | None, s
             return _of_folder(source.path)
         if is_sagemaker_run(source):
             bucket, prefix = run_place(source)
-            return _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")
+            parts = _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")
+            return [replace(part, experiment=source.experiment_name, run=source.run_name) for part in parts]
         if isinstance(source, str) and source.startswith("s3://"):
             return _of_address(source, _s3(sagemaker_session))
         if isinstance(source, (str, Path)):
@@ -57,8 +69,8 @@ def find_parts(source: Any, experiment_name: str | None, run_name: str | None, s
     )
 
 
-def read_all(parts: list[Part]) -> Iterator[tuple[str, bytes]]:
-    """Yield address and bytes of each part, in order, several at a time.
+def read_all(parts: list[Part]) -> Iterator[tuple[Part, Contents]]:
+    """Yield each part with its contents, in order, several read at a time.
 
     Raises:
         SpanReadError: a part can't be read.
@@ -66,21 +78,21 @@ def read_all(parts: list[Part]) -> Iterator[tuple[str, bytes]]:
     if not parts:
         return
     with ThreadPoolExecutor(min(_WORKERS, len(parts))) as pool:
-        for part, data in zip(parts, pool.map(_read, parts), strict=True):
-            yield part.address, data
+        yield from zip(parts, pool.map(_read, parts), strict=True)
 
 
-def _read(part: Part) -> bytes:
+def _read(part: Part) -> Contents:
     try:
-        return part.read()
+        contents = part.read()
     except (ClientError, BotoCoreError, OSError) as error:
         raise SpanReadError(f"{part.address} can't be read. {explain(error, 'try again')}") from error
+    return replace(contents, experiment=contents.experiment or part.experiment, run=contents.run or part.run)
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
 def _of_folder(path: Path) -> list[Part]:
     if path.is_file():
-        return [Part(str(path), path.read_bytes)]
+        return [_file_part(path)]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
     # An OfflineRun keeps a log of its own beside its traces, sync a hidden one; all else with the ending is taken for spans.
@@ -89,7 +101,13 @@ def _of_folder(path: Path) -> list[Part]:
         for found in path.rglob("*")
         if found.name.endswith(_ENDINGS) and found.name != "run.jsonl" and not found.name.startswith(".")
     ]
-    return [Part(str(found), found.read_bytes) for found in sorted(files, key=lambda found: (found.name, str(found)))]
+    return [_file_part(found) for found in sorted(files, key=lambda found: (found.name, str(found)))]
+
+
+def _file_part(path: Path) -> Part:
+    *_, experiment, run, folder, _ = ("", "", "", *path.absolute().parts)
+    named = folder == TRACES_FOLDER
+    return Part(str(path), lambda: Contents(path.read_bytes()), experiment if named else None, run if named else None)
 
 
 # --- S3 -------------------------------------------------------------------------------------------------------------
@@ -124,11 +142,14 @@ def _below(client: Any, bucket: str, prefix: str) -> list[Part]:
 
 
 def _s3_part(client: Any, bucket: str, key: str) -> Part:
-    def read() -> bytes:
-        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
+    def read() -> Contents:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        told = answer.get("Metadata", {})
+        return Contents(answer["Body"].read(), told.get(EXPERIMENT_METADATA), told.get(RUN_METADATA))
 
-    return Part(f"s3://{bucket}/{key}", read)
+    # The folder is the trial component's, "{experiment}-{run}": where one ends and the other begins it does not tell.
+    *_, component, folder, _ = ("", "", *key.split("/"))
+    return Part(f"s3://{bucket}/{key}", read, run=component if folder == TRACES_FOLDER else None)
 
 
 # --- experiments ----------------------------------------------------------------------------------------------------
@@ -145,10 +166,11 @@ def _of_experiment(experiment_name: str | None, run_name: str | None, sagemaker_
     parts: list[Part] = []
     for name, place in zip(names, places, strict=True):
         if place is None:
-            parts += _at_default_place(s3, boto_session, sagemaker_session, name)
+            found = _at_default_place(s3, boto_session, sagemaker_session, name)
         else:
             bucket, _, key = place.removeprefix("s3://").partition("/")
-            parts += _below(s3, bucket, key.rsplit("/", 1)[0] + "/")
+            found = _below(s3, bucket, key.rsplit("/", 1)[0] + "/")
+        parts += [replace(part, experiment=experiment, run=name.removeprefix(f"{experiment}-")) for part in found]
     return parts
 
 

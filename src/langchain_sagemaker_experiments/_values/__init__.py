@@ -20,9 +20,17 @@ def make_convert(*, keep_media: bool = False) -> Any:
     return make(keep_media=keep_media)
 
 
+def graph_of(runnable: Any) -> dict[str, Any]:
+    """Return LangChain's own graph of a runnable; see `_graphs`. Imported when asked for: few ask."""
+    from ._graphs import graph_of as make
+
+    return make(runnable)
+
+
 __all__ = [
     "ComponentCache",
     "chain_kind",
+    "graph_of",
     "make_convert",
     "name_of",
     "raw_response",

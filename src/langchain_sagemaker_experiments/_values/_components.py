@@ -67,25 +67,25 @@ class ComponentCache:
         # The entry holds the dictionary itself, so its id can't have been given to another one.
         if known is not None and known[0] is serialized:
             return known[1]
-        data = self._encode(_without_reprs(serialized))
+        data = self._encode(without_reprs(serialized))
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
         self._known[id(serialized)] = (serialized, data)
         return data
 
 
-def _without_reprs(value: Any, depth: int = 0) -> Any:
+def without_reprs(value: Any, depth: int = 0) -> Any:
     """Serialized form without the `repr` of objects that LangChain can't serialize: it may hold anything, secrets included."""
     if depth > 50:
         return "<nested too deep>"
     if isinstance(value, Mapping):
         foreign = value.get("type") == "not_implemented"
-        plain = {key: _without_reprs(item, depth + 1) for key, item in value.items() if not (foreign and key == "repr")}
+        plain = {key: without_reprs(item, depth + 1) for key, item in value.items() if not (foreign and key == "repr")}
         region = _REGION.search(value["repr"]) if foreign and isinstance(value.get("repr"), str) else None
         if region is not None:
             # The one setting of AWS models that LangChain tells nowhere else.
             plain["kwargs"] = {"region_name": region[1]}
         return plain
     if isinstance(value, (list, tuple)):
-        return [_without_reprs(item, depth + 1) for item in value]
+        return [without_reprs(item, depth + 1) for item in value]
     return value

@@ -1,0 +1,36 @@
+"""Files for people: written whole or not at all, with the permissions any new file of theirs has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Give a scratch path to write to; it becomes `target` when the block ends well, and is gone when it does not.
+
+    Who has the older file open never sees half of the new. The folder is made where it is missing.
+
+    Raises:
+        OSError: the folder or the file can't be made; it names the target, not the scratch path.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    except OSError as error:
+        raise OSError(error.errno, f"can't be written ({error.strerror})", str(target)) from error
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        mask = os.umask(0)
+        os.umask(mask)
+        scratch.chmod(0o666 & ~mask)
+        scratch.replace(target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
