@@ -13,23 +13,25 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import platform
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain.agents import create_agent
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
-
-from langchain_sagemaker_experiments import SageMakerCallbackHandler
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from peers import Peer, taking_part
 
 PIECES = [f"piece{number} " for number in range(200)]
 
@@ -50,26 +52,6 @@ class Model(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
-
-
-class DoesNothing(BaseCallbackHandler):
-    """The floor."""
-
-
-for _name in dir(BaseCallbackHandler):
-    if _name.startswith("on_"):
-        setattr(DoesNothing, _name, lambda self, *args, **kwargs: None)
-
-
-class Sink:
-    """A run that counts the spans it is given."""
-
-    def __init__(self) -> None:
-        self.spans = 0
-
-    def log_file(self, file_path: str) -> None:
-        """Count lines."""
-        self.spans += Path(file_path).read_bytes().count(b"\n")
 
 
 CHAIN = ChatPromptTemplate.from_template("about {topic}") | Model() | StrOutputParser()
@@ -104,34 +86,132 @@ def concurrent(handler: Any) -> None:
     asyncio.run(run())
 
 
-WORK: dict[str, tuple[Callable[[Any], None], int]] = {
+def history(count: int) -> list[Any]:
+    """An agent's messages: questions and answers of 160 characters."""
+    messages: list[Any] = []
+    for number in range(count // 2):
+        messages.append(HumanMessage(f"question {number} " + "word " * 30, id=f"h{number}"))
+        usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+        messages.append(AIMessage(f"answer {number} " + "word " * 30, id=f"a{number}", usage_metadata=usage))  # type: ignore[arg-type]
+    return messages
+
+
+class State(TypedDict):
+    """The state of the graph."""
+
+    messages: Annotated[list[Any], add_messages]
+
+
+def _graph(steps: int) -> Any:
+    graph = StateGraph(State)
+    for number in range(steps):
+        graph.add_node(f"n{number}", lambda state: {"messages": [AIMessage("a step", id=f"s{len(state['messages'])}")]})
+        graph.add_edge(f"n{number - 1}" if number else START, f"n{number}")
+    return graph.add_edge(f"n{steps - 1}", END).compile()
+
+
+GRAPH = _graph(20)
+SHORT_STATE, LONG_STATE = history(10), history(1_000)
+
+
+def graph_of_20_steps(handler: Any) -> None:
+    """A graph of 20 steps over a state of 10 messages, five times."""
+    for _ in range(5):
+        GRAPH.invoke({"messages": list(SHORT_STATE)}, {"callbacks": [handler]})
+
+
+def graph_with_long_state(handler: Any) -> None:
+    """The same graph over a state of 1,000 messages."""
+    for _ in range(5):
+        GRAPH.invoke({"messages": list(LONG_STATE)}, {"callbacks": [handler]})
+
+
+class ToolModel(Model):
+    """Asks for a tool, then answers."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        done = any(message.type == "tool" for message in messages)
+        call = [] if done else [{"name": "search", "args": {"query": "fish"}, "id": "1", "type": "tool_call"}]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("an answer" if done else "", tool_calls=call))])
+
+
+def search(query: str) -> str:
+    """Search."""
+    return "found"
+
+
+AGENT = create_agent(ToolModel(), [search])
+
+
+def agent(handler: Any) -> None:
+    """An agent that calls one tool, ten times."""
+    for _ in range(10):
+        AGENT.invoke({"messages": [("user", "what?")]}, {"callbacks": [handler]})
+
+
+WORK: dict[str, tuple[Callable[[Any], None], int | None]] = {
     "prompt | model | parser": (invoke, 400),
     "the same, 100 KB context": (invoke_long, 400),
     "200-token stream": (stream, 40),
     "50 concurrent ainvoke": (concurrent, 200),
+    "create_agent, one tool call": (agent, None),
+    "20 graph steps, 10 messages": (graph_of_20_steps, 105),
+    "20 graph steps, 1,000 messages": (graph_with_long_state, 105),
 }
 
 
-def handlers() -> dict[str, tuple[Any, Callable[[], None], Callable[[], int | None]]]:
-    """Each handler with what empties it between rounds and what tells how many spans it has recorded."""
-    sink = Sink()
-    ours = SageMakerCallbackHandler(sink)
-    collector = RunCollectorCallbackHandler()
-    collected = [0]
-
-    def empty_collector() -> None:
-        waiting = list(collector.traced_runs)
-        while waiting:
-            run = waiting.pop()
-            collected[0] += 1
-            waiting.extend(run.child_runs)
-        collector.traced_runs.clear()
-
-    return {
-        "does nothing": (DoesNothing(), lambda: None, lambda: None),
-        "this package": (ours, lambda: ours.flush_tracker() and None, lambda: sink.spans),
-        "langchain-core RunCollector": (collector, empty_collector, lambda: collected[0]),
+def imports() -> dict[str, float]:
+    """Import time of each package against `langchain_core.callbacks` alone, best of several fresh interpreters."""
+    modules = {
+        "does nothing": "langchain_core.callbacks",
+        "this package": "langchain_sagemaker_experiments",
+        "community": "langchain_community.callbacks.sagemaker_callback",
+        "openinference": "openinference.instrumentation.langchain",
+        "langfuse": "langfuse.langchain",
+        "langsmith": "langsmith",
     }
+    best = dict.fromkeys(modules, float("inf"))
+    for _ in range(9):
+        for name, module in modules.items():
+            code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            if done.returncode == 0:
+                best[name] = min(best[name], float(done.stdout))
+    return {name: seconds / best["does nothing"] for name, seconds in best.items() if seconds != float("inf")}
+
+
+def measure(rounds: int) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
+    """Return, for each work, the time of each handler against the floor, best of so many interleaved rounds."""
+    results: dict[str, dict[str, float]] = {}
+    peers = taking_part()
+    for title, (work, spans) in WORK.items():
+        best = dict.fromkeys(peers, float("inf"))
+        before = {name: peer.recorded() for name, peer in peers.items()}
+        for _ in range(rounds):
+            for name, peer in peers.items():
+                gc.collect()
+                gc.disable()
+                began = time.perf_counter()
+                work(peer.handler)
+                best[name] = min(best[name], time.perf_counter() - began)
+                gc.enable()
+                peer.empty()
+        for name, peer in peers.items():
+            _check(name, title, peer.recorded(), before[name], spans * rounds if spans else None)
+        results[title] = {name: seconds / best["does nothing"] for name, seconds in best.items()}
+    return results, peers
+
+
+def _check(name: str, title: str, now: int | None, before: int | None, expected: int | None) -> None:
+    """Stop where a handler recorded nothing, or ours not all: nobody is to be fast by recording less."""
+    if now is None or before is None:
+        return
+    count = now - before
+    if count == 0 or (name == "this package" and expected is not None and count != expected):
+        raise SystemExit(f"{name} recorded {count} spans of {title!r}, not {expected}")
 
 
 def main() -> None:
@@ -141,34 +221,19 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    results: dict[str, dict[str, float]] = {}
-    for title, (work, spans) in WORK.items():
-        taking_part = handlers()
-        best = dict.fromkeys(taking_part, float("inf"))
-        for _ in range(options.rounds):
-            for name, (handler, empty, _) in taking_part.items():
-                gc.collect()
-                gc.disable()
-                began = time.perf_counter()
-                work(handler)
-                best[name] = min(best[name], time.perf_counter() - began)
-                gc.enable()
-                empty()
-        for name, (_, _, recorded) in taking_part.items():
-            count = recorded()
-            if count is not None and count != spans * options.rounds:
-                raise SystemExit(f"{name} recorded {count} spans of {title!r}, not {spans * options.rounds}")
-        results[title] = {name: seconds / best["does nothing"] for name, seconds in best.items()}
+    results, peers = measure(options.rounds)
+    results["import, against langchain_core.callbacks alone"] = imports()
     if options.json:
         print(json.dumps(results))
         return
-    names = [name for name in next(iter(results.values())) if name != "does nothing"]
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("langchain-core", "orjson"))
-    print(f"Python {platform.python_version()}, {versions}, {platform.machine()}, best of {options.rounds} rounds\n")
+    names = [name for name in peers if name != "does nothing"]
+    versions = sorted({f"{peer.package} {metadata.version(peer.package)}" for peer in peers.values()})
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, best of {options.rounds} rounds; {', '.join(versions)}\n")
     print("| whole time against a handler that does nothing | " + " | ".join(names) + " |")
     print("|---|" + "---|" * len(names))
     for title, ratios in results.items():
-        print(f"| {title} | " + " | ".join(f"{ratios[name]:.2f}×" for name in names) + " |")
+        print(f"| {title} | " + " | ".join(f"{ratios[name]:.2f}×" if name in ratios else "–" for name in names) + " |")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.outputs import Generation, LLMResult
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans
+from langchain_sagemaker_experiments._destinations import _sagemaker
 from langchain_sagemaker_experiments._destinations._bounded import bounded_parameters, shorten
 from langchain_sagemaker_experiments._summary import Summary
 
@@ -123,7 +124,22 @@ def test_requests_do_not_grow_with_spans(open_run: Any, local: Any) -> None:
         assert sum(local.requests.values()) - before <= 4
 
 
-def test_large_parts_are_uploaded_in_pieces(open_run: Any, local: Any) -> None:
+def test_a_large_flush_becomes_several_parts_that_are_sent_together(open_run: Any, local: Any) -> None:
+    with open_run() as run:
+        handler = SageMakerCallbackHandler(run)
+        for number in range(100):
+            handler.on_llm_start({}, [f"{number} " + "x" * 500_000])
+            handler.on_llm_end(RESULT)
+        result = handler.flush_tracker()
+        assert result.spans == 100
+        assert len(result.uris) == local.requests["PutObject"] == 4  # 16 MiB each
+        assert result.uris == sorted(result.uris)
+        assert run._trial_component.output_artifacts["langchain-traces"].value == result.uris[-1]
+        assert len(load_spans(run)) == 100
+
+
+def test_a_huge_part_is_uploaded_in_pieces(open_run: Any, local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sagemaker, "_MULTIPART_BYTES", 8 * 1024 * 1024)
     with open_run() as run:
         handler = SageMakerCallbackHandler(run)
         for _ in range(12):

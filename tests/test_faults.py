@@ -160,6 +160,7 @@ def test_faults_at_every_request_of_a_flush(sdk: Any, wire: Wire) -> None:
 
 def test_faults_in_the_pieces_of_a_large_upload(sdk: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("langchain_sagemaker_experiments._pipeline.MAX_PART_BYTES", 64 * 1024 * 1024)
+    monkeypatch.setattr(_sagemaker, "_MULTIPART_BYTES", 8 * 1024 * 1024)
     session = sdk.Session()
     recorded = 0
     with sdk.Run(experiment_name="faults", run_name="large", sagemaker_session=session) as run:

@@ -12,15 +12,18 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
+from ._growing import MANY, FieldsOf, GrowingLists, Prefix
 from ._limits import DEFAULT_MAX_FIELD_BYTES
 from ._plain import (
     LARGE_TEXT,
     Convert,
     LargeText,
+    LongList,
     clean_text,
     convert_object,
     describe_media,
@@ -37,41 +40,62 @@ _DATA_URL: Final = re.compile(rb"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,
 
 
 class Encoded:
-    """JSON bytes with long texts left out: `data` has a mark in the place of each, `texts` has the texts by their `id`.
+    """JSON bytes with long texts, and the known part of lists that grow, left out: `data` has a mark in the place of each.
 
-    A prompt of a hundred kilobytes that goes through a chain is one text object that many events pass on. Held by reference
-    it costs next to nothing at the event, and at the flush it can be written once.
+    A prompt of a hundred kilobytes that goes through a chain is one text object that many events pass on, and so are the
+    messages of an agent's state. Held by reference they cost little at the event, and at the flush they are written once.
+
+    Args:
+        data: JSON, with marks.
+        held: what the marks stand for, by its `id`: texts, and prefixes of lists.
     """
 
-    __slots__ = ("data", "texts")
+    __slots__ = ("data", "held")
 
-    def __init__(self, data: bytes, texts: dict[int, str]) -> None:
+    def __init__(self, data: bytes, held: dict[int, str | Prefix]) -> None:
         self.data = data
-        self.texts = texts
+        self.held = held
 
     def __len__(self) -> int:
-        """Return the bytes this holds, about."""
-        return len(self.data) + sum(map(len, self.texts.values()))
+        """Return the bytes this holds, about: of a list that grew, only what it has grown by."""
+        return len(self.data) + sum(len(one) if isinstance(one, str) else one.size for one in self.held.values())
 
-    def join(self, shared: dict[int, str] | None = None) -> bytes:
+    def lists(self) -> Iterator[Prefix]:
+        """Yield the prefixes of lists among what is held."""
+        for one in self.held.values():
+            if not isinstance(one, str):
+                yield one
+
+    def join(self, shared: Mapping[int, str] | None = None) -> bytes:
         """Return the whole JSON bytes.
 
         Args:
-            shared: `id` of a text → key under which it is stored elsewhere; such a text is written as a reference to it.
+            shared: `id` of a text or of a list → key under which it is stored elsewhere; it is written as a reference to that.
         """
         pieces = self.data.split(_MARK)
         for place in range(1, len(pieces), 2):
-            identity = int(pieces[place])
-            key = shared.get(identity) if shared else None
-            pieces[place] = dump_text(self.texts[identity]) if key is None else orjson.dumps({SHARED: key})
+            held = self.held[int(pieces[place])]
+            if isinstance(held, str):
+                key = shared.get(id(held)) if shared else None
+                pieces[place] = dump_text(held) if key is None else orjson.dumps({SHARED: key})
+            else:
+                key = shared.get(id(held.grown)) if shared else None
+                pieces[place] = join_pieces(held.pieces(), shared) if key is None else orjson.dumps({SHARED: key, TAKE: held.count})
         return b"".join(pieces)
+
+
+def join_pieces(pieces: Sequence[bytes | Encoded], shared: Mapping[int, str] | None) -> bytes:
+    """Return the items of a list as JSON, with commas between them."""
+    return b",".join([piece.join(shared) if isinstance(piece, Encoded) else piece for piece in pieces])
 
 
 SHARED: Final = "$shared"
 """A value `{"$shared": key}` stands for the text under `key` in the `shared` field of a record of the same part."""
+TAKE: Final = "$take"
+"""With it, `{"$shared": key, "$take": n}` in a list stands for the first n items of the list under `key`."""
 
 _MARK: Final = b"\x00"
-"""Stands around the `id` of a text. JSON never holds this byte itself: in a string it is written `\\u0000`."""
+"""Stands around an `id`. JSON never holds this byte itself: in a string it is written `\\u0000`."""
 
 
 def dump_text(text: str) -> bytes:
@@ -82,11 +106,11 @@ def dump_text(text: str) -> bytes:
         return orjson.dumps(clean_text(text))
 
 
-class _Texts(threading.local):
-    """The long texts of the value that this thread is encoding, by their `id`."""
+class _Held(threading.local):
+    """What the value that this thread is encoding holds by reference, by its `id`."""
 
     def __init__(self) -> None:
-        self.found: dict[int, str] = {}
+        self.found: dict[int, str | Prefix] = {}
 
 
 class Encoder:
@@ -96,6 +120,7 @@ class Encoder:
         convert: one step from an object unknown to JSON towards a known one; must not raise.
         max_bytes: bound of one encoded value in bytes; longer ones are truncated with marks. None keeps them whole.
         keep_media: keep base64 data of images, sound and files instead of its media type, size and SHA-256.
+        fields_of: what an item of a list that grows is encoded from (see `_growing`); without it no list is kept that way.
     """
 
     def __init__(
@@ -104,52 +129,112 @@ class Encoder:
         *,
         max_bytes: int | None = DEFAULT_MAX_FIELD_BYTES,
         keep_media: bool = False,
+        fields_of: FieldsOf | None = None,
     ) -> None:
         self._inner = convert
-        self._texts = _Texts()
+        self._held = _Held()
+        self._lists = GrowingLists(fields_of, self._take_item) if fields_of is not None else None
+        self._many = MANY if fields_of is not None else 1 << 62
         self._hook = self._convert_apart
         self._max_bytes = max_bytes if max_bytes is not None else 1 << 62
         self._keep_media = keep_media
 
     def _convert(self, value: Any) -> Any:
-        return value.text if type(value) is LargeText else self._inner(value)
+        cls = type(value)
+        if cls is LargeText:
+            return value.text
+        return value.items if cls is LongList else self._inner(value)
 
     def _convert_apart(self, value: Any) -> Any:
-        if type(value) is not LargeText:
-            return self._inner(value)
-        text = value.text
-        self._texts.found[id(text)] = text
-        return orjson.Fragment(b"\x00%d\x00" % id(text))
+        cls = type(value)
+        if cls is LargeText:
+            text = value.text
+            self._held.found[id(text)] = text
+            return orjson.Fragment(b"\x00%d\x00" % id(text))
+        if cls is LongList:
+            return self._list_apart(value.items)
+        plain = self._inner(value)
+        if type(plain) is dict and type(plain.get("messages")) is list and len(plain["messages"]) >= self._many:
+            plain["messages"] = LongList(plain["messages"])
+        return plain
+
+    def _list_apart(self, items: list[Any]) -> Any:
+        # Items are encoded with this same hook: what the outer value holds so far must not get mixed up with theirs.
+        outer, self._held.found = self._held.found, {}
+        try:
+            split = self._lists.split(items) if self._lists is not None else None
+        finally:
+            self._held.found = outer
+        if split is None:
+            return items
+        prefix, tail = split
+        outer[id(prefix)] = prefix
+        pieces = [b"\x00%d\x00" % id(prefix)] if prefix.count else []
+        for piece in tail:
+            if isinstance(piece, Encoded):
+                outer.update(piece.held)
+                piece = piece.data
+            pieces.append(piece)
+        return orjson.Fragment(b"[" + b",".join(pieces) + b"]")
 
     def take(self, value: Any) -> bytes | Encoded:
-        """Return `value` as JSON bytes, long texts in it kept by reference. Otherwise as `encode`."""
+        """Return `value` as JSON bytes, long texts and known parts of lists in it kept by reference. Otherwise as `encode`."""
         cls = type(value)
         if cls is dict:
             for item in value.values():
-                if type(item) is str and len(item) >= LARGE_TEXT:
-                    value = {key: _apart(item) for key, item in value.items()}
+                kind = type(item)
+                if (kind is str and len(item) >= LARGE_TEXT) or (kind is list and self._is_long(item)):
+                    value = {key: self._apart(item) for key, item in value.items()}
                     break
         elif cls is str and len(value) >= LARGE_TEXT:
             value = LargeText(value)
+        elif cls is list and self._is_long(value):
+            value = self._apart(value)
+        return self._take(value)
+
+    def _take_item(self, value: Any) -> bytes | Encoded:
+        return self._take(value, self._convert_item)
+
+    def _convert_item(self, value: Any) -> Any:
+        # A list within an item is part of the item.
+        return self._convert_apart(value) if type(value) is LargeText else self._inner(value)
+
+    def _take(self, value: Any, hook: Convert | None = None) -> bytes | Encoded:
         try:
-            data = orjson.dumps(value, self._hook)
+            data = orjson.dumps(value, hook or self._hook)
             if b"null" in data and holds_non_finite(value, self._convert):
                 return self.encode(value)
             if _MARK not in data:
                 if len(data) < _LOOSE_BYTES:
                     return b"%b" % data
                 return data if len(data) <= self._max_bytes else self._shorten(data)
-            found = self._texts.found
+            found = self._held.found
             encoded = Encoded(data, {int(key): found[int(key)] for key in data.split(_MARK)[1::2]})
             found.clear()
         except Exception:
             # Among the rest: a value whose own code was itself recorded here while it was being encoded took the texts away.
+            self._held.found.clear()
             return self.encode(value)
-        if 4 * len(encoded) > self._max_bytes:  # a character is at most four bytes
-            joined = encoded.join()
-            if len(joined) > self._max_bytes:
-                return self._shorten(joined)
+        if 4 * len(encoded) > self._max_bytes and self._is_too_long(encoded):  # a character is at most four bytes
+            return self._shorten(encoded.join())
         return encoded
+
+    def _is_too_long(self, encoded: Encoded) -> bool:
+        """Tell whether a value is beyond the bound; what it shares with earlier ones, and is stored once, does not count."""
+        if any(True for _ in encoded.lists()):
+            return len(encoded) > self._max_bytes
+        return len(encoded.join()) > self._max_bytes
+
+    def _is_long(self, items: list[Any]) -> bool:
+        """Tell whether a list, or the only list in it (a chat model is given a batch of one), is long."""
+        return len(items) >= self._many or (len(items) == 1 and type(items[0]) is list and len(items[0]) >= self._many)
+
+    def _apart(self, item: Any) -> Any:
+        if type(item) is str and len(item) >= LARGE_TEXT:
+            return LargeText(item)
+        if type(item) is list and self._is_long(item):
+            return LongList(item) if len(item) >= self._many else [LongList(item[0])]
+        return item
 
     def encode_settings(self, value: Any) -> bytes:
         """Return `value` as JSON bytes, for what only attributes are computed from: NaN may become null, nothing is cut."""
@@ -182,10 +267,6 @@ class Encoder:
             if len(data) <= self._max_bytes:
                 return data
         return truncate_json(data, self._max_bytes)
-
-
-def _apart(item: Any) -> Any:
-    return LargeText(item) if type(item) is str and len(item) >= LARGE_TEXT else item
 
 
 def replace_media(data: bytes) -> bytes:

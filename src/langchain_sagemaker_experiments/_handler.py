@@ -88,7 +88,10 @@ class SageMakerCallbackHandler(Callbacks):
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
-        encoder = Encoder(make_convert(keep_media=keep_media), max_bytes=max_field_bytes, keep_media=keep_media)
+        convert, fields_of = make_convert(keep_media=keep_media)
+        # A line that is written at once stands alone: there is nothing it could share a list with.
+        shared_lists = None if durable else fields_of
+        encoder = Encoder(convert, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists)
         self._encode, self._take, self._encode_settings = encoder.encode, encoder.take, encoder.encode_settings
         self._components = ComponentCache(self._encode)
         writer = RecordWriter(

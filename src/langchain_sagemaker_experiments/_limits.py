@@ -33,8 +33,8 @@ DEFAULT_ABANDONED_AFTER: Final = 3_600.0
 """Seconds after which, at a flush, an open span whose root has ended is closed as cancelled."""
 MAX_EVENTS_PER_SPAN: Final = 1_000
 """Events kept on one span; the rest is counted in `langchain.dropped_events`."""
-MAX_PART_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of one uploaded part; a larger flush becomes several parts."""
+MAX_PART_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of one uploaded part, about; a larger flush becomes several parts, which are sent and read several at a time."""
 MAX_REPR_CHARS: Final = 2_000
 """Characters of a `repr` that stands in for an object that has no JSON form."""
 MAX_STACKTRACE_CHARS: Final = 20_000

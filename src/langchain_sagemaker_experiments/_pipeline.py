@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from . import _spool
@@ -22,6 +23,7 @@ from ._limits import MAX_PART_BYTES
 from ._record import RecordWriter
 from ._recorder import Recorder
 from ._span import LiveSpan
+from ._uploads import Uploads
 from .exceptions import FlushError
 
 logger = logging.getLogger(__name__)
@@ -61,11 +63,15 @@ class FlushResult:
         return flush_html(self.spans, self.bytes, self.uris, self.metrics, self.faults)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Part:
     name: str
     data: bytes | bytearray
     spans: int
+
+
+def _data_of(part: _Part) -> bytes | bytearray:
+    return part.data
 
 
 class Pipeline:
@@ -165,26 +171,30 @@ class Pipeline:
         """
         with self._flushing:
             began = time.perf_counter()
-            self._collect(recorder)
-            uris: list[str] = []
-            sizes: list[int] = []
-            counts: list[int] = []
+            recorder.close_abandoned()
+            uploads: Uploads | None = None
             try:
                 destination = find_destination()
                 destination.check()
-                self._upload(destination, uris, sizes, counts)
+                uploads = Uploads(destination)
+                self._send(uploads, recorder)
+                if uploads.arrived:
+                    destination.register(uploads.arrived[-1].uri)
+                if uploads.error is not None:
+                    raise uploads.error
                 parameters, metrics = self._log_numbers(destination)
             except Exception as error:
                 self._keep_within_budget()
-                raise self._failure(error, sum(counts)) from error
+                arrived = sum(one.spans for one in uploads.arrived) if uploads is not None else 0
+                raise self._failure(error, arrived) from error
             faults = {**handler_faults, **self._writer.faults}
             handler_faults.clear()
             self._writer.faults = {}
             self._flushes += 1
             result = FlushResult(
-                spans=sum(counts),
-                uris=uris,
-                bytes=sum(sizes),
+                spans=sum(one.spans for one in uploads.arrived),
+                uris=[one.uri for one in uploads.arrived],
+                bytes=sum(one.size for one in uploads.arrived),
                 parameters=parameters,
                 metrics=metrics,
                 faults=faults,
@@ -194,28 +204,27 @@ class Pipeline:
                 logger.warning("Recorded with faults since the last flush: %s", faults)
             return result
 
-    def _collect(self, recorder: Recorder) -> None:
-        """Turn what waits in the buffer, and the spans still open, into parts."""
-        recorder.close_abandoned()
-        self._parts += self._make_parts(self._buffer.take() + recorder.running())
+    def _send(self, uploads: Uploads, recorder: Recorder) -> None:
+        """Send what lies on disk, what an earlier flush could not send, and what waits in the buffer, in this order."""
+        self._seal()
+        for path in self._spool.parts():
+            uploads.send(path.name, path.read_bytes, None, partial(self._forget_spooled, path))
+        for part in list(self._parts):
+            uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
+        # Each part is kept until it has arrived; after a failure the rest becomes parts too, and stays.
+        for part in self._make_parts(self._buffer.take() + recorder.running()):
+            self._parts.append(part)
+            uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
+        uploads.finish()
+
+    def _forget_spooled(self, path: Path) -> None:
+        self._spooled.pop(path.name, None)
+        self._spool.remove(path)
+
+    def _seal(self) -> None:
         sealed = self._spool.seal()
         if sealed is not None:
             self._spooled[sealed], self._live_spans = self._live_spans, 0
-
-    def _upload(self, destination: Destination, uris: list[str], sizes: list[int], counts: list[int]) -> None:
-        for path in self._spool.parts():
-            data = path.read_bytes()
-            uris.append(destination.write(path.name, data))
-            sizes.append(len(data))
-            counts.append(data.count(b"\n"))
-            self._spooled.pop(path.name, None)
-            self._spool.remove(path)
-        while self._parts:
-            part = self._parts[0]
-            uris.append(destination.write(part.name, part.data))
-            sizes.append(len(part.data))
-            counts.append(part.spans)
-            del self._parts[0]
 
     def _log_numbers(self, destination: Destination) -> tuple[dict[str, str | int | float], dict[str, float]]:
         summary = self._writer.summary
@@ -253,7 +262,9 @@ class Pipeline:
     def save(self, recorder: Recorder, target: dict[str, object]) -> Path | None:
         """Write everything that waits to the spool folder; return the folder, or None when nothing waited."""
         with self._flushing:
-            self._collect(recorder)
+            recorder.close_abandoned()
+            self._parts += self._make_parts(self._buffer.take() + recorder.running())
+            self._seal()
             for part in self._parts:
                 self._spool.write_part(part.name, part.data)
             self._parts = []

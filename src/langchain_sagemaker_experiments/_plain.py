@@ -44,6 +44,15 @@ class LargeText:
         self.text = text
 
 
+class LongList:
+    """Marks a long list within a value, of which the encoder may keep a part by reference."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
 def type_name(value: object) -> str:
     """Return `module.Class` of a value."""
     cls = type(value)
@@ -210,6 +219,8 @@ def _walk_inside(value: Any, convert: Convert, above: tuple[int, ...], depth: in
         return plain
     if isinstance(value, LargeText):
         return clean_text(value.text)
+    if isinstance(value, LongList):
+        return [_walk(item, convert, above, depth) for item in list(value.items)]
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return [_walk(item, convert, above, depth) for item in list(value)]
     if isinstance(value, enum.Enum):
@@ -258,6 +269,8 @@ def holds_non_finite(value: Any, convert: Convert, depth: int = 0) -> bool:
     dtype = getattr(value, "dtype", None)
     if dtype is not None:
         return getattr(dtype, "kind", "f") == "f"
+    if isinstance(value, LongList):
+        return any(holds_non_finite(item, convert, depth + 1) for item in value.items)
     if isinstance(value, (str, int, bytes, datetime.date, uuid.UUID, LargeText)):
         return False
     if isinstance(value, enum.Enum):

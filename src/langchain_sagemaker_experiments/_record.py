@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from ._encoder import Encoded, dump_text, replace_media
+from ._encoder import Encoded, dump_text, join_pieces, replace_media
+from ._growing import GrownList
 from ._plain import convert_object, to_plain
 from ._redaction import Redact, apply_redact, mask_secrets
 from ._span import SCHEMA_VERSION, LiveSpan
@@ -17,6 +18,14 @@ from ._summary import Summary
 
 _EMPTY: Final = orjson.Fragment(b"{}")
 _NULL: Final = orjson.Fragment(b"null")
+_NO_EVENTS: Final[list[dict[str, Any]]] = []
+
+
+@lru_cache(maxsize=4_096)
+def _id_text(number: int) -> str:
+    """Text of a UUID, by its number: spans of a trace name each other."""
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 @lru_cache(maxsize=1_024)
@@ -51,29 +60,31 @@ class RecordWriter:
     def lines(self, spans: Sequence[LiveSpan]) -> Iterator[bytes]:
         """Yield one line for each span, without the line end. They belong into one part.
 
-        A long text that more than one value of theirs holds is written once, in the `shared` field of the first.
+        A long text, or a list that grew, that more than one value of theirs holds is written once, in the `shared` field of
+        the first.
         """
-        owners = _owners(spans)
+        owners, counts = _owners(spans)
         shared: dict[int, str] = {}
         for span in spans:
             own = owners.get(id(span))
-            texts = None
+            held: dict[str, orjson.Fragment] | None = None
             if own is not None:
-                texts = {f"{span.span_id}/{number}": text for number, text in enumerate(own)}
-                shared.update({id(text): key for key, text in texts.items()})
-            yield self.line(span, shared, texts)
+                keys = {f"{span.span_id}/{number}": one for number, one in enumerate(own)}
+                shared.update({id(one): key for key, one in keys.items()})
+                held = {key: _shared_value(one, counts, shared) for key, one in keys.items()}
+            yield self.line(span, shared, held)
 
-    def line(self, span: LiveSpan, shared: dict[int, str] | None = None, texts: dict[str, str] | None = None) -> bytes:
+    def line(self, span: LiveSpan, shared: dict[int, str] | None = None, held: dict[str, orjson.Fragment] | None = None) -> bytes:
         """Return the JSON line of one span. Never raises: what can't be derived is left out and counted.
 
         Args:
             span: what to write.
-            shared: `id` of a long text → its key, for texts that stand in a `shared` field.
-            texts: the `shared` field of this line.
+            shared: `id` of a long text or a list → its key, for those that stand in a `shared` field.
+            held: the `shared` field of this line.
         """
         record = self._record(span, shared)
-        if texts:
-            record["shared"] = {key: orjson.Fragment(dump_text(text)) for key, text in texts.items()}
+        if held:
+            record["shared"] = held
         if span.end_ns is not None:
             self.summary.add(record)
         try:
@@ -95,38 +106,30 @@ class RecordWriter:
 
     def _record(self, span: LiveSpan, shared: dict[int, str] | None = None) -> dict[str, Any]:
         offset = span.start_wall_ns - span.start_ns
-        metadata = orjson.loads(span.metadata) if span.metadata else {}
-        session = session_of(metadata)
+        metadata, session = _metadata(span.metadata) if span.metadata else (_EMPTY, None)
         attributes = self._attributes(span)
         if session is not None:
             attributes["gen_ai.conversation.id"] = session
-        ended = span.end_ns is not None
+        end_ns = span.end_ns
         return {
             "schema_version": SCHEMA_VERSION,
-            "trace_id": str(span.trace_id),
-            "span_id": str(span.span_id),
-            "parent_span_id": str(span.parent_span_id) if span.parent_span_id is not None else None,
+            "trace_id": _id_text(span.trace_id.int),
+            "span_id": _id_text(span.span_id.int),
+            "parent_span_id": _id_text(span.parent_span_id.int) if span.parent_span_id is not None else None,
             "kind": span.kind,
             "name": span.name,
             "status": span.status,
             "start_time": rfc3339(span.start_wall_ns),
-            "end_time": rfc3339(span.end_ns + offset) if span.end_ns is not None else None,
-            "duration_ms": round((span.end_ns - span.start_ns) / 1e6, 3) if ended and span.end_ns is not None else None,
+            "end_time": rfc3339(end_ns + offset) if end_ns is not None else None,
+            "duration_ms": round((end_ns - span.start_ns) / 1e6, 3) if end_ns is not None else None,
             "session_id": session,
             "inputs": _value(span.inputs, shared),
             "outputs": _value(span.outputs, shared),
             "error": span.error,
             "attributes": attributes,
-            "events": [
-                {
-                    "name": name,
-                    "time": rfc3339(time_ns + offset),
-                    "attributes": orjson.Fragment(data) if data is not None else _EMPTY,
-                }
-                for time_ns, name, data in span.events or ()
-            ],
+            "events": _events(span.events, offset) if span.events else _NO_EVENTS,
             "tags": span.tags or [],
-            "metadata": metadata if isinstance(metadata, dict) else {"metadata": metadata},
+            "metadata": metadata,
             "component": orjson.Fragment(span.component) if span.component is not None else None,
         }
 
@@ -149,28 +152,69 @@ class RecordWriter:
         return attributes
 
 
+@lru_cache(maxsize=512)
+def _metadata(data: bytes) -> tuple[orjson.Fragment, str | None]:
+    """Metadata as it is written, and the session it names. Most spans have the metadata of another one."""
+    value = orjson.loads(data)
+    if isinstance(value, dict):
+        return orjson.Fragment(data), session_of(value)
+    return orjson.Fragment(orjson.dumps({"metadata": value})), None
+
+
+def _events(events: list[tuple[int, str, bytes | None]], offset: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "time": rfc3339(time_ns + offset),
+            "attributes": orjson.Fragment(data) if data is not None else _EMPTY,
+        }
+        for time_ns, name, data in events
+    ]
+
+
 def _value(value: bytes | Encoded | None, shared: dict[int, str] | None) -> orjson.Fragment:
     if value is None:
         return _NULL
     return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else value)
 
 
-def _owners(spans: Sequence[LiveSpan]) -> dict[int, list[str]]:
-    """`id` of a span → the long texts that it holds first and that come again after it."""
+def _shared_value(one: str | GrownList, counts: Mapping[int, int], shared: Mapping[int, str]) -> orjson.Fragment:
+    if isinstance(one, str):
+        return orjson.Fragment(dump_text(one))
+    return orjson.Fragment(b"[" + join_pieces(one.pieces[: counts[id(one)]], shared) + b"]")
+
+
+def _owners(spans: Sequence[LiveSpan]) -> tuple[dict[int, list[str | GrownList]], dict[int, int]]:
+    """Return, under the `id` of a span, what it holds first and what comes again; and of each list how many items are held."""
     first: dict[int, LiveSpan] = {}
-    again: dict[int, str] = {}
+    again: dict[int, str | GrownList] = {}
+    counts: dict[int, int] = {}
+
+    def note(one: str | GrownList, span: LiveSpan) -> None:
+        if id(one) in first:
+            again[id(one)] = one
+        else:
+            first[id(one)] = span
+
     for span in spans:
         for value in (span.inputs, span.outputs):
-            if type(value) is Encoded:
-                for identity, text in value.texts.items():
-                    if identity in first:
-                        again[identity] = text
-                    else:
-                        first[identity] = span
-    owners: dict[int, list[str]] = {}
-    for key, text in again.items():
-        owners.setdefault(id(first[key]), []).append(text)
-    return owners
+            if type(value) is not Encoded:
+                continue
+            for held in value.held.values():
+                if isinstance(held, str):
+                    note(held, span)
+                    continue
+                grown = held.grown
+                for piece in grown.pieces[counts.get(id(grown), 0) : held.count]:
+                    if type(piece) is Encoded:
+                        for text in piece.held.values():
+                            note(text, span)  # type: ignore[arg-type] # an item holds texts, not lists
+                counts[id(grown)] = max(held.count, counts.get(id(grown), 0))
+                note(grown, span)
+    owners: dict[int, list[str | GrownList]] = {}
+    for key, one in again.items():
+        owners.setdefault(id(first[key]), []).append(one)
+    return owners, counts
 
 
 def _plain_field(value: Any) -> Any:

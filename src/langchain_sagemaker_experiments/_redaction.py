@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from ._words import make_find
+
 Redact = Callable[[Any], Any]
 """The user's own function: sees each string of a span and returns what may be recorded in its place."""
 
@@ -39,11 +41,14 @@ _SHAPES: Final = (
 # A word begins after what is no letter or digit; but in JSON a line break is `\\n`, whose last character is a letter.
 _START: Final = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
 _SHAPE: Final = re.compile(_START + rb"(?:" + rb"|".join(_SHAPES) + rb")")
-# A look for plain words first: it is what most lines end with, and many times faster than the expression.
+# What every shape holds, so that a look for plain words tells the few lines that are worth an expression.
 _SHAPE_WORDS: Final = (
     b"AKIA", b"ASIA", b"ABIA", b"ACCA", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"xox", b"xapp-",
-    b"AIza", b"ya29.", b"GOCSPX-", b"hf_", b"lsv2_", b"glpat-", b"_live_", b"eyJ", b"PRIVATE KEY",
+    b"AIza", b"ya29.", b"GOCSPX-", b"hf_", b"lsv2_", b"glpat-", b"eyJ",
 )  # fmt: skip
+"""Words a shape begins with."""
+_SHAPE_MIDDLES: Final = (b"_live_", b"PRIVATE KEY")
+"""Words that stand within a shape."""
 
 _SCHEME_VALUE: Final = re.compile(_START + rb"(Bearer|Basic)(\s+)(?=[A-Za-z0-9._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _URL_PASSWORD: Final = re.compile(rb"(://[^\s/:@\"'<>\\]{0,128}:)([^\s/@\"'<>\\]{1,256})(@)")
@@ -91,45 +96,87 @@ _NAMED_TOKEN: Final = re.compile(
 )
 
 
+_SCHEMES: Final = (b"bearer", b"basic")
+_WORDS: Final = (
+    *(word.lower() for word in _SHAPE_WORDS),
+    *(word.lower() for word in _SHAPE_MIDDLES),
+    b"://",
+    b"mz-",
+    *_SCHEMES,
+    *(word for word, _ in _NAMES),
+)
+_MIDDLES_AT: Final = len(_SHAPE_WORDS)
+_URL_AT: Final = _MIDDLES_AT + len(_SHAPE_MIDDLES)
+_SIGNATURE_AT: Final = _URL_AT + 1
+_SCHEMES_AT: Final = _SIGNATURE_AT + 1
+_NAMES_AT: Final = _SCHEMES_AT + len(_SCHEMES)
+_TOKEN_AT: Final = _NAMES_AT + [word for word, _ in _NAMES].index(b"token")
+_find = make_find(_WORDS)
+
+
 def mask_secrets(line: bytes) -> bytes:
     """Return one JSON value as bytes with every known secret masked; it stays valid JSON and as long as it can be."""
-    for word in _SHAPE_WORDS:
-        if word in line:
-            line = _SHAPE.sub(MARK, line)
-            break
-    if b"://" in line:
-        line = _URL_PASSWORD.sub(rb"\1" + MARK + rb"\3", line)
-    if b"mz-" in line:
-        line = _SIGNATURE.sub(rb"\1" + MARK, line)
-    line = _mask_named(line)
     lowered = line.lower()
-    if b"bearer" in lowered or b"basic" in lowered:
-        line = _SCHEME_VALUE.sub(rb"\1\2" + MARK, line)
+    places = _find(lowered)
+    if not places:
+        return line
+    masked = _mask_shapes(line, places)
+    if masked is not line:
+        line, lowered = masked, masked.lower()
+        places = _find(lowered)
+    line = _mask_named(line, lowered, places)
+    for number, start, _ in places:
+        # A mark may have moved the place: then the expression looks everywhere.
+        if _SCHEMES_AT <= number < _NAMES_AT and (len(line) != len(lowered) or _SCHEME_VALUE.match(line, start)):
+            return _SCHEME_VALUE.sub(rb"\1\2" + MARK, line)
     return line
 
 
-def _mask_named(line: bytes) -> bytes:
+def _mask_shapes(line: bytes, places: list[tuple[int, int, int]]) -> bytes:
+    """Mask what looks like a secret wherever it stands; each expression runs only where a word of it stands."""
+    shape = url = signature = False
+    for number, start, end in places:
+        if number < _MIDDLES_AT:
+            shape = shape or (line[start:end] == _SHAPE_WORDS[number] and _SHAPE.match(line, start) is not None)
+        elif number < _URL_AT:
+            shape = shape or line[start:end] == _SHAPE_MIDDLES[number - _MIDDLES_AT]
+        elif number == _URL_AT:
+            url = url or _URL_PASSWORD.match(line, start) is not None
+        elif number == _SIGNATURE_AT:
+            signature = True
+    if shape:
+        line = _SHAPE.sub(MARK, line)
+    if url:
+        line = _URL_PASSWORD.sub(rb"\1" + MARK + rb"\3", line)
+    if signature:
+        line = _SIGNATURE.sub(rb"\1" + MARK, line)
+    return line
+
+
+def _mask_named(line: bytes, lowered: bytes, places: list[tuple[int, int, int]]) -> bytes:
     """Mask the values that stand under telling names."""
-    lowered = line.lower()
     found: list[tuple[int, int, bytes]] = []
-    for word, name in _NAMES:
-        if word not in lowered:
+    token = False
+    for number, start, _ in places:
+        if number < _NAMES_AT:
             continue
-        for match in name.finditer(lowered):
-            value = _VALUE.match(line, match.end())
-            if value is not None:
-                kind = str(value.lastgroup)
-                start, end = value.span(kind)
-                found.append((start, end, b'"' + MARK + b'"' if kind == "number" else MARK))
+        if number == _TOKEN_AT and not token:
+            token = _NAMED_TOKEN.match(line, start - 1) is not None
+        name = _NAMES[number - _NAMES_AT][1].match(lowered, start)
+        value = _VALUE.match(line, name.end()) if name is not None else None
+        if value is not None:
+            kind = str(value.lastgroup)
+            begin, end = value.span(kind)
+            found.append((begin, end, b'"' + MARK + b'"' if kind == "number" else MARK))
     if found:
         pieces: list[bytes] = []
         done = 0
-        for start, end, mark in sorted(found):
-            if start >= done:
-                pieces += (line[done:start], mark)
+        for begin, end, mark in sorted(found):
+            if begin >= done:
+                pieces += (line[done:begin], mark)
                 done = end
         line = b"".join((*pieces, line[done:]))
-    if b"token" in lowered:
+    if token:
         line = _NAMED_TOKEN.sub(rb"\1\2" + MARK + rb"\4", line)
     return line
 

@@ -13,6 +13,8 @@ ParametersOf = Callable[[Mapping[str, Any]], Mapping[str, Parameter]]
 _MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 _MAX_SETTINGS: Final = 256
 """Distinct sets of model settings kept; a Run has room for 300 parameters at all."""
+_ANSWERS: Final = ("gen_ai.response.", "gen_ai.usage.", "langchain.", "gen_ai.conversation.")
+"""Attributes of a call that are no settings of the model."""
 
 
 class Summary:
@@ -24,6 +26,7 @@ class Summary:
 
     def __init__(self, parameters_of: ParametersOf) -> None:
         self._parameters_of = parameters_of
+        self._last_asked: list[tuple[str, Any]] = []
         self._settings: dict[tuple[tuple[str, Parameter], ...], None] = {}
         self.reset()
 
@@ -52,8 +55,17 @@ class Summary:
         attributes = record["attributes"]
         for name in self._tokens:
             self._tokens[name] += attributes.get(f"gen_ai.usage.{name}") or 0
+        if len(self._settings) < _MAX_SETTINGS:
+            self._add_settings(attributes)
+
+    def _add_settings(self, attributes: Mapping[str, Any]) -> None:
+        # Most calls have the settings of the one before: what they ask for looks the same, whatever they were answered.
+        asked = [item for item in attributes.items() if not item[0].startswith(_ANSWERS)]
+        if asked == self._last_asked:
+            return
+        self._last_asked = asked
         settings = tuple(sorted(self._parameters_of(attributes).items()))
-        if settings and len(self._settings) < _MAX_SETTINGS:
+        if settings:
             self._settings[settings] = None
 
     def metrics(self) -> dict[str, float]:

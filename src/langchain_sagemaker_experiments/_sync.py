@@ -202,7 +202,7 @@ def _sync_bundle(bundle: Bundle, run: Any, result: SyncResult, progress: Progres
         else:
             if data:
                 # A live file becomes a part, under the same name at each try.
-                destination.write(part.name.replace(_spool.LIVE_PREFIX, PART_PREFIX, 1), data)
+                destination.register(destination.write(part.name.replace(_spool.LIVE_PREFIX, PART_PREFIX, 1), data))
             _note(bundle.folder, {"part": part.name, "bytes": len(data)})
             result.parts += 1
             result.spans += len(records)

@@ -11,11 +11,17 @@ Parameter = str | int | float
 class Destination(Protocol):
     """A place that takes parts, parameters and metrics of one run."""
 
+    workers: int
+    """How many `write`s it bears at a time, from as many threads."""
+
     def check(self) -> None:
         """Raise when nothing can be logged now, such as outside the `with` of a Run. Makes no request."""
 
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Store one part under its name and return its address. Storing the same part again changes nothing."""
+
+    def register(self, uri: str) -> None:
+        """Let the run show the address of its newest part; called once for the parts of a flush."""
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Store a file that is no part, such as a report, as an artifact of the run, and return its address.

@@ -21,6 +21,8 @@ class LogFileDestination:
         extra_args: passed on to a `log_file` that takes `extra_args`.
     """
 
+    workers = 1
+
     def __init__(self, run: Any, extra_args: Mapping[str, Any] | None = None) -> None:
         self._run = run
         self._extra_args = dict(extra_args or {})
@@ -33,6 +35,9 @@ class LogFileDestination:
         """Write the part to a temporary file and give it to `log_file`; the file is gone afterwards."""
         # log_file names its S3 key after the file, so the name says what it is.
         return self.write_file(f"{ARTIFACT_NAME}-{name}", data, ARTIFACT_NAME, MEDIA_TYPE)
+
+    def register(self, uri: str) -> None:
+        """Nothing to do: `log_file` has done it."""
 
     def write_file(self, name: str, data: bytes | bytearray, artifact: str, media_type: str) -> str:
         """Do the same with a file that is no part."""

@@ -134,6 +134,8 @@ def surrounding_offline_run() -> OfflineRun | None:
 class OfflineDestination:
     """Writes the parts of an `OfflineRun` into its folder."""
 
+    workers = 1
+
     def __init__(self, run: OfflineRun) -> None:
         self._run = run
 
@@ -145,6 +147,9 @@ class OfflineDestination:
         folder = self._run.path / TRACES_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         return str(write_file(folder / name, data))
+
+    def register(self, uri: str) -> None:
+        """Nothing to do: the parts are found by their place."""
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Write the file into the run's folder and record it, for `sync` to upload."""

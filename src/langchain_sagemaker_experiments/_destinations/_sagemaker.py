@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,8 +20,9 @@ from ._bounded import bounded_parameters
 
 logger = logging.getLogger(__name__)
 
-_MULTIPART_BYTES: Final = 8 * 1024 * 1024
-"""Above this an upload is cut into pieces sent at a time, as boto3 does by default (TransferConfig.multipart_threshold)."""
+_MULTIPART_BYTES: Final = 64 * 1024 * 1024
+"""Above this, which only a single huge span reaches, an upload is cut into pieces. A PUT of bytes at hand goes to the socket
+in one piece, and the threads that send share Python with nobody; boto3's transfer of pieces reads them 16 KiB at a time."""
 
 
 def is_sagemaker_run(run: object) -> bool:
@@ -37,11 +39,14 @@ class SageMakerRunDestination:
             `Tagging`, `ExpectedBucketOwner`, …), passed with every part.
     """
 
+    workers = 4
+
     def __init__(self, run: Any, extra_args: Mapping[str, Any] | None = None) -> None:
         self._run = run
         self._uploader = run._artifact_uploader
         self._extra_args = dict(extra_args or {})
         self._place: tuple[str, str] | None = None
+        self._placing = threading.Lock()
 
     def check(self) -> None:
         """Raise the SDK's RuntimeError outside the `with` of the Run."""
@@ -49,10 +54,11 @@ class SageMakerRunDestination:
 
     def place(self) -> tuple[str, str]:
         """Return bucket and key prefix of the span parts; the first call may create the session's default bucket."""
-        if self._place is None:
-            self._place = run_place(self._run)
-            self._add_owner(self._place[0])
-        return self._place
+        with self._placing:
+            if self._place is None:
+                self._place = run_place(self._run)
+                self._add_owner(self._place[0])
+            return self._place
 
     def _add_owner(self, bucket: str) -> None:
         """Do as the SDK does: a default bucket must belong to this account, or S3 refuses the upload."""
@@ -63,11 +69,9 @@ class SageMakerRunDestination:
                 self._extra_args["ExpectedBucketOwner"] = owner
 
     def write(self, name: str, data: bytes | bytearray) -> str:
-        """Upload one part and register its address as the Run's `langchain-traces` artifact."""
+        """Upload one part and return its address."""
         bucket, prefix = self.place()
-        uri = self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
-        self._register(uri)
-        return uri
+        return self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Upload a file to where `Run.log_file` puts them, and register it; an older one of the same name is replaced."""
@@ -87,7 +91,8 @@ class SageMakerRunDestination:
             client.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra)
         return f"s3://{bucket}/{key}"
 
-    def _register(self, uri: str) -> None:
+    def register(self, uri: str) -> None:
+        """Make an address the Run's `langchain-traces` artifact; the SDK sends it when the Run closes."""
         try:
             self._run.log_artifact(name=ARTIFACT_NAME, value=uri, media_type=MEDIA_TYPE)
         except ValueError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SpanReadWarning
+from ._bulk import collection_paused
 from ._frame import to_frame
 from ._parse import Problem, Record, describe, merge_records, parse_part
 from ._sources import find_parts, read_all
@@ -32,17 +33,18 @@ def load_records(
     problems: list[Problem] = []
     records: list[Record] = []
     parts = find_parts(source, experiment_name, run_name, sagemaker_session)
-    for done, (part, contents) in enumerate(read_all(parts), 1):
-        found = parse_part(part.address, contents.data, problems)
-        for record in found:
-            # What the place tells goes before what an exported record says of itself.
-            record["experiment_name"] = contents.experiment or record.get("experiment_name")
-            record["run_name"] = contents.run or record.get("run_name")
-        records += found
-        if progress is not None:
-            progress(done, len(parts))
-    merged = merge_records(records)
-    merged.sort(key=lambda record: record.get("start_time") or "")
+    with collection_paused():
+        for done, (part, contents) in enumerate(read_all(parts), 1):
+            found = parse_part(part.address, contents.data, problems)
+            for record in found:
+                # What the place tells goes before what an exported record says of itself.
+                record["experiment_name"] = contents.experiment or record.get("experiment_name")
+                record["run_name"] = contents.run or record.get("run_name")
+            records += found
+            if progress is not None:
+                progress(done, len(parts))
+        merged = merge_records(records)
+        merged.sort(key=lambda record: record.get("start_time") or "")
     return merged, problems
 
 
@@ -74,11 +76,12 @@ def load_spans(
     Warns:
         SpanReadWarning: parts of the data could not be read (a torn line, a newer version); all the rest was.
     """
-    records, problems = load_records(
-        source, experiment_name=experiment_name, run_name=run_name, sagemaker_session=sagemaker_session
-    )
+    with collection_paused():
+        records, problems = load_records(
+            source, experiment_name=experiment_name, run_name=run_name, sagemaker_session=sagemaker_session
+        )
+        frame = to_frame(records)
     if problems:
         warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
-    frame = to_frame(records)
     frame.attrs["problems"] = [str(problem) for problem in problems]
     return frame

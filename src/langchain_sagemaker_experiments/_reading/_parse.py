@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from .._encoder import SHARED
+from .._encoder import SHARED, TAKE
 from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
 
 Record = dict[str, Any]
@@ -74,26 +74,44 @@ def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> l
 
 
 def _resolve_shared(records: list[Record]) -> None:
-    """Put the texts that a part holds once, in `shared` fields, where they are referred to."""
-    shared: dict[str, str] = {}
+    """Put what a part holds once, in `shared` fields, where it is referred to: long texts, and lists that grew."""
+    shared: dict[str, Any] = {}
     for record in records:
-        texts = record.pop("shared", None)
-        if isinstance(texts, dict):
-            shared.update(texts)
+        held = record.pop("shared", None)
+        if isinstance(held, dict):
+            shared.update(held)
+    for key, value in shared.items():
+        if isinstance(value, list):
+            shared[key] = _resolved(value, shared)
     for record in records:
         for name in ("inputs", "outputs"):
             record[name] = _resolved(record.get(name), shared)
 
 
-def _resolved(value: Any, shared: dict[str, str]) -> Any:
+def _resolved(value: Any, shared: dict[str, Any]) -> Any:
     if isinstance(value, dict):
-        if len(value) == 1 and SHARED in value:
+        if SHARED in value and len(value) == 1:
             key = value[SHARED]
             return shared.get(key, value) if isinstance(key, str) else value
         return {key: _resolved(item, shared) for key, item in value.items()}
     if isinstance(value, list):
-        return [_resolved(item, shared) for item in value]
+        items: list[Any] = []
+        for item in value:
+            taken = _taken(item, shared)
+            if taken is None:
+                items.append(_resolved(item, shared))
+            else:
+                items += taken
+        return items
     return value
+
+
+def _taken(item: Any, shared: dict[str, Any]) -> list[Any] | None:
+    """The items of a shared list that stand in the place of this one; None where it is an item itself."""
+    if not isinstance(item, dict) or len(item) != 2 or TAKE not in item or SHARED not in item:
+        return None
+    found, count = shared.get(item[SHARED]) if isinstance(item[SHARED], str) else None, item[TAKE]
+    return found[:count] if isinstance(found, list) and isinstance(count, int) else None
 
 
 def _is_span(record: Any) -> bool:

@@ -10,14 +10,15 @@ from ._settings import request_attributes, run_parameters
 from ._usage import raw_response, response_attributes
 
 
-def make_convert(*, keep_media: bool = False) -> Any:
-    """Return the hook of `_convert`: a value unknown to JSON → one step nearer to it.
+def make_convert(*, keep_media: bool = False) -> tuple[Any, Any]:
+    """Return the hook of `_convert`, a value unknown to JSON → one step nearer to it, and what tells the fields of messages.
 
     Imported when the first handler is made: it loads all of LangChain's value classes, three times what its callbacks need.
     """
+    from ._convert import fields_of_messages
     from ._convert import make_convert as make
 
-    return make(keep_media=keep_media)
+    return make(keep_media=keep_media), fields_of_messages
 
 
 def graph_of(runnable: Any) -> dict[str, Any]:

@@ -63,7 +63,10 @@ def response_attributes(raw: Json) -> Json:
 
 
 def _usage(raw: Json, output: Json, infos: list[Json], metas: list[Json]) -> Json:
-    candidates: list[Any] = [raw.get("usage"), output.get("token_usage"), output.get("usage")]
+    usage = _normal_usage(_dict(raw.get("usage")))
+    if usage:
+        return usage
+    candidates: list[Any] = [output.get("token_usage"), output.get("usage")]
     for source in (*metas, *infos):
         candidates += [source.get("token_usage"), source.get("usage"), source.get("usage_metadata")]
     for candidate in candidates:
@@ -83,6 +86,8 @@ def _normal_usage(usage: Json) -> Json:
         return {}
     into = _dict(usage.get("input_token_details")) or _dict(usage.get("prompt_tokens_details"))
     out = _dict(usage.get("output_token_details")) or _dict(usage.get("completion_tokens_details"))
+    if not into and not out and len(usage) <= len(result) + 1:  # the two, and their total: nothing else is told
+        return result
     details: tuple[tuple[str, Json, tuple[str, ...]], ...] = (
         ("gen_ai.usage.cache_read.input_tokens", into, ("cache_read", "cached_tokens")),
         ("gen_ai.usage.cache_creation.input_tokens", into, ("cache_creation",)),
