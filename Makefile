@@ -8,14 +8,14 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test lint format bench vendor clean help
+.PHONY: demo test lint format bench bench-run vendor clean help
 
 help:
 	@echo "make demo    run the three scenarios on a local SageMaker"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff, mypy strict, the rooms' import rules"
 	@echo "make format  let ruff mend what it can"
-	@echo "make bench   measure against the peers (takes minutes)"
+	@echo "make bench   measure against the peers, in bulk, and at scale (takes a quarter of an hour)"
 	@echo "make vendor  fetch the report's libraries anew (npm)"
 	@echo "make clean   remove what the other targets made"
 
@@ -46,8 +46,13 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)
+bench:
+	$(MAKE) VENV=.venv-bench EXTRAS=bench bench-run
+
+bench-run: $(STAMP)
 	$(BIN)/python benchmarks/request_path.py
+	$(BIN)/python benchmarks/bulk.py
+	$(BIN)/python benchmarks/scale.py
 
 vendor:
 	python3 scripts/vendor.py

@@ -15,8 +15,10 @@ import gc
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -164,23 +166,41 @@ WORK: dict[str, tuple[Callable[[Any], None], int | None]] = {
 
 
 def imports() -> dict[str, float]:
-    """Import time of each package against `langchain_core.callbacks` alone, best of several fresh interpreters."""
+    """Import time of `langchain_core.callbacks` and then a package, against the former alone: medians of fresh interpreters."""
     modules = {
-        "does nothing": "langchain_core.callbacks",
         "this package": "langchain_sagemaker_experiments",
         "community": "langchain_community.callbacks.sagemaker_callback",
         "openinference": "openinference.instrumentation.langchain",
         "langfuse": "langfuse.langchain",
         "langsmith": "langsmith",
     }
-    best = dict.fromkeys(modules, float("inf"))
-    for _ in range(9):
-        for name, module in modules.items():
-            code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-            if done.returncode == 0:
-                best[name] = min(best[name], float(done.stdout))
-    return {name: seconds / best["does nothing"] for name, seconds in best.items() if seconds != float("inf")}
+    clock = "time.perf_counter()"
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as compiled:  # as on a user's machine, whatever this one's settings are
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for _ in range(16):
+            for name, module in modules.items():
+                code = (
+                    f"import time; a = {clock}; import langchain_core.callbacks; b = {clock}; import {module}; "
+                    f"print(({clock} - a) / (b - a))"
+                )
+                done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+                if done.returncode == 0:
+                    found.setdefault(name, []).append(float(done.stdout.split()[-1]))
+    return {name: statistics.median(ratios[1:]) for name, ratios in found.items()}
+
+
+def seconds(work: Callable[[Any], None], peer: Peer) -> float:
+    """Seconds of one round of a work."""
+    gc.collect()
+    gc.disable()
+    began = time.perf_counter()
+    try:
+        work(peer.handler)
+        return time.perf_counter() - began
+    finally:
+        gc.enable()
 
 
 def measure(rounds: int) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
@@ -192,12 +212,7 @@ def measure(rounds: int) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
         before = {name: peer.recorded() for name, peer in peers.items()}
         for _ in range(rounds):
             for name, peer in peers.items():
-                gc.collect()
-                gc.disable()
-                began = time.perf_counter()
-                work(peer.handler)
-                best[name] = min(best[name], time.perf_counter() - began)
-                gc.enable()
+                best[name] = min(best[name], seconds(work, peer))
                 peer.empty()
         for name, peer in peers.items():
             _check(name, title, peer.recorded(), before[name], spans * rounds if spans else None)

@@ -137,6 +137,18 @@ def test_export_writes_the_format_that_is_asked_for(folder: Path, tmp_path: Path
     assert "resourceSpans" in json.loads((tmp_path / "x.txt").read_text())
 
 
+def test_compact_says_what_it_did_and_ddl_prints_the_table(folder: Path) -> None:
+    done = command("compact", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "3 spans of 1 parts put into 1 Parquet files" in done.stdout
+    assert json.loads(command("compact", str(folder), "--json").stdout)["parts"] == 0
+    assert "3 spans" in command("list", str(folder)).stdout
+    ddl = command("ddl", "s3://bucket/trial-component-artifacts", "-e", "e", "-r", "one", "-r", "two")
+    assert ddl.stdout.startswith("CREATE EXTERNAL TABLE")
+    assert "'one,two'" in ddl.stdout
+    assert command("ddl", "bucket", "-e", "e", "-r", "one").returncode == 2
+
+
 def test_report_and_export_say_what_is_wrong_and_with_which_code(folder: Path, tmp_path: Path) -> None:
     for words, code, said in (
         (["export", str(folder), "-o", "x.txt"], 2, "does not say its format"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_spans import write_run
 
 from langchain_sagemaker_experiments._reading import COLUMNS
 from langchain_sagemaker_experiments._sdk import Sdk
@@ -43,6 +44,17 @@ def test_the_readmes_python_runs_from_top_to_bottom(
     shown = capsys.readouterr().out
     assert "langchain-sagemaker-tracker-run-scenario-1" in shown
     assert "['chain', 'prompt', 'chat_model']" in shown
+
+
+def test_the_python_of_the_docs_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path, 20)
+    ran = 0
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in blocks(page.read_text(), "python"):
+            exec(compile(block, page.name, "exec"), {"folder": tmp_path})
+            ran += 1
+    assert ran >= 1
+    assert "gpt-4o-mini" in capsys.readouterr().out
 
 
 def test_the_readme_names_both_commands_and_a_valid_policy() -> None:

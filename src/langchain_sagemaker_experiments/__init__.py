@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._handler import SageMakerCallbackHandler
 from ._version import __version__
 from .exceptions import (
+    CompactionError,
     DestinationError,
     FlushError,
     MissingExtraError,
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
     from ._reading import load_spans
     from ._record_calls import record_calls
     from ._report import Report, render_report
+    from ._scale import Compacted, athena_ddl, compact, cost, repeated_prompts, scan_spans, slowest_traces, summarize
     from ._tables import trace_table
 
 __all__ = [
+    "Compacted",
+    "CompactionError",
     "DestinationError",
     "FlushError",
     "FlushResult",
@@ -47,16 +51,26 @@ __all__ = [
     "SpanReadWarning",
     "TrackerError",
     "__version__",
+    "athena_ddl",
+    "compact",
     "compare_runs",
+    "cost",
     "export_spans",
     "load_spans",
     "record_calls",
     "render_report",
+    "repeated_prompts",
+    "scan_spans",
+    "slowest_traces",
+    "summarize",
     "trace_table",
 ]
 
 # Names whose modules load more than the handler needs; they are imported when they are first used.
 _LAZY = {
+    **dict.fromkeys(
+        ("Compacted", "athena_ddl", "compact", "cost", "repeated_prompts", "scan_spans", "slowest_traces", "summarize"), "._scale"
+    ),
     "FlushResult": "._pipeline",
     "OfflineRun": "._destinations._offline",
     "Report": "._report",

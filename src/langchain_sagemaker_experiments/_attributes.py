@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from ._span import LiveSpan
 from ._values import request_attributes, response_attributes
 
 
 def _loads(data: bytes | None) -> dict[str, Any]:
+    import orjson  # at the flush: who only imports the handler's name needs none of it
+
     value = orjson.loads(data) if data else None
     return value if isinstance(value, dict) else {}
 

@@ -133,7 +133,11 @@ class Encoder:
     ) -> None:
         self._inner = convert
         self._held = _Held()
-        self._lists = GrowingLists(fields_of, self._take_item) if fields_of is not None else None
+        self._lists: GrowingLists | None = None
+        if fields_of is not None:
+            # Items have an encoder of their own: a list within an item is part of the item.
+            items = Encoder(convert, max_bytes=max_bytes, keep_media=keep_media)
+            self._lists = GrowingLists(fields_of, items.take)
         self._many = MANY if fields_of is not None else 1 << 62
         self._hook = self._convert_apart
         self._max_bytes = max_bytes if max_bytes is not None else 1 << 62
@@ -159,20 +163,16 @@ class Encoder:
         return plain
 
     def _list_apart(self, items: list[Any]) -> Any:
-        # Items are encoded with this same hook: what the outer value holds so far must not get mixed up with theirs.
-        outer, self._held.found = self._held.found, {}
-        try:
-            split = self._lists.split(items) if self._lists is not None else None
-        finally:
-            self._held.found = outer
+        split = self._lists.split(items) if self._lists is not None else None
         if split is None:
             return items
         prefix, tail = split
-        outer[id(prefix)] = prefix
+        held = self._held.found
+        held[id(prefix)] = prefix
         pieces = [b"\x00%d\x00" % id(prefix)] if prefix.count else []
         for piece in tail:
             if isinstance(piece, Encoded):
-                outer.update(piece.held)
+                held.update(piece.held)
                 piece = piece.data
             pieces.append(piece)
         return orjson.Fragment(b"[" + b",".join(pieces) + b"]")
@@ -190,18 +190,8 @@ class Encoder:
             value = LargeText(value)
         elif cls is list and self._is_long(value):
             value = self._apart(value)
-        return self._take(value)
-
-    def _take_item(self, value: Any) -> bytes | Encoded:
-        return self._take(value, self._convert_item)
-
-    def _convert_item(self, value: Any) -> Any:
-        # A list within an item is part of the item.
-        return self._convert_apart(value) if type(value) is LargeText else self._inner(value)
-
-    def _take(self, value: Any, hook: Convert | None = None) -> bytes | Encoded:
         try:
-            data = orjson.dumps(value, hook or self._hook)
+            data = orjson.dumps(value, self._hook)
             if b"null" in data and holds_non_finite(value, self._convert):
                 return self.encode(value)
             if _MARK not in data:

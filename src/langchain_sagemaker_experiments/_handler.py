@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import _exit
 from ._background import BackgroundFlush
 from ._callbacks import Callbacks
-from ._encoder import Encoder
 from ._limits import DEFAULT_ABANDONED_AFTER, DEFAULT_BUFFER_BYTES, DEFAULT_MAX_FIELD_BYTES, DEFAULT_MAX_OPEN_SPANS
 from ._manual import connect
-from ._record import RecordWriter
 from ._recorder import Recorder
-from ._spool import Spool
-from ._summary import Summary
 from ._values import ComponentCache, make_convert, run_parameters
 from .exceptions import DestinationError
 
@@ -82,6 +78,14 @@ class SageMakerCallbackHandler(Callbacks):
         flush_interval: float | None = None,
         flush_bytes: int | None = None,
     ) -> None:
+        # Imported here: they load orjson, botocore and the expressions for secrets, which nobody needs who only imports the
+        # name of this class.
+        from ._encoder import Encoder
+        from ._pipeline import Pipeline
+        from ._record import RecordWriter
+        from ._spool import Spool
+        from ._summary import Summary
+
         super().__init__()
         connect()
         _check_settings(redact, max_field_bytes, buffer_bytes, sample_rate, max_open_spans, flush_interval, flush_bytes)
@@ -100,9 +104,6 @@ class SageMakerCallbackHandler(Callbacks):
             mask=redact is not None,
             keep_media=keep_media,
         )
-        # Imported here: it loads botocore, which nobody needs who only imports the name of this class.
-        from ._pipeline import Pipeline
-
         self._pipeline = Pipeline(writer, budget=buffer_bytes, spool=Spool(spool_dir), durable=durable)
         self._recorder = Recorder(
             self._pipeline.sink,

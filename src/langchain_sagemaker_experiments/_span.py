@@ -8,10 +8,11 @@ conventions, text of the times, the JSON line) is left to `_record.py`, at the f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
 
-from ._encoder import Encoded
+if TYPE_CHECKING:
+    from ._encoder import Encoded
 
 SCHEMA_VERSION: Final = 1
 

@@ -7,6 +7,7 @@ a callback are counted and reported by the next `flush_tracker()`.
 from __future__ import annotations
 
 __all__ = [
+    "CompactionError",
     "DestinationError",
     "FlushError",
     "MissingExtraError",
@@ -42,6 +43,10 @@ class FlushError(TrackerError):
 
 class SpanReadError(TrackerError):
     """Spans can't be read: the source does not exist, access is denied, or it is of no kind we know."""
+
+
+class CompactionError(TrackerError):
+    """A compaction can't be done now: another one is at work. Nothing was changed."""
 
 
 class MissingExtraError(TrackerError, ImportError):

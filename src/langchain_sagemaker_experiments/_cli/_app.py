@@ -126,6 +126,40 @@ def export(
 
 
 @app.command()
+def compact(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    grace: Annotated[float, typer.Option(help="Seconds after which parts that an earlier compaction took are removed.")] = 3_600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Put many small parts into Parquet, beside them: for Athena, DuckDB, Spark, and quicker reading. Safe to interrupt.
+
+    For instance: sagemaker-traces compact --experiment my-experiment
+    """
+    from ._compact_command import run_compact
+
+    run_compact(_out, _err, _where(source, experiment, run), grace, as_json)
+
+
+@app.command()
+def ddl(
+    address: Annotated[str, typer.Argument(help="What the runs lie below: s3://bucket/trial-component-artifacts.")],
+    experiment: Annotated[list[str], typer.Option("--experiment", "-e", help="An experiment; may be repeated.")],
+    run: Annotated[list[str], typer.Option("--run", "-r", help="A run; may be repeated.")],
+    table: Annotated[str, typer.Option(help="The table's name.")] = "langchain_spans",
+    since: Annotated[str, typer.Option(help="The first day.")] = "2025-01-01",
+) -> None:
+    """Print the CREATE TABLE by which Amazon Athena reads compacted spans, with partition projection."""
+    from .._scale import athena_ddl
+
+    try:
+        typer.echo(athena_ddl(address, table=table, experiments=experiment, runs=run, since=since), nl=False)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@app.command()
 def sync(
     folder: Annotated[
         Path | None, typer.Argument(help="An OfflineRun's folder or a spool. Default: this user's spools.", show_default=False)

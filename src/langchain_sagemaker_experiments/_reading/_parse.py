@@ -11,6 +11,7 @@ import orjson
 
 from .._encoder import SHARED, TAKE
 from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
+from ..exceptions import MissingExtraError
 
 Record = dict[str, Any]
 
@@ -33,6 +34,8 @@ class Problem:
 
 def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Record]:
     """Return the span records of one part, in order. Torn lines and lines that are no spans are added to `problems`."""
+    if address.endswith(".parquet"):
+        return parse_parquet(address, data, problems)
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
@@ -58,6 +61,19 @@ def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Recor
             )
         )
     return good
+
+
+def parse_parquet(address: str, data: bytes, problems: list[Problem]) -> list[Record]:
+    """Return the span records of a Parquet file that `compact` or `export_spans` wrote."""
+    from .._parquet import read_records
+
+    try:
+        return read_records(data)
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        problems.append(Problem(address, f"not a whole Parquet file of spans ({type(error).__name__}: {error})"))
+        return []
 
 
 def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> list[Any]:

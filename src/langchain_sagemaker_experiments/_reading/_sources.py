@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +13,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._compacted import ENDING as PARQUET
+from .._compacted import FOLDER, MANIFEST, Manifest, load_manifest, names_of, place_of, visible
 from .._destinations._offline import OfflineRun
 from .._destinations._sagemaker import is_sagemaker_run, run_place
 from .._failures import explain
 from .._layout import ARTIFACT_NAME, EXPERIMENT_METADATA, RUN_METADATA, TRACES_FOLDER, trial_component_name
 from ..exceptions import SpanReadError
 
-_ENDINGS: Final = (".jsonl", ".jsonl.gz")
+_ENDINGS: Final = (".jsonl", ".jsonl.gz", PARQUET)
 _WORKERS: Final = 16
 _MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
 
@@ -58,7 +61,7 @@ def find_parts(source: Any, experiment_name: str | None, run_name: str | None, s
             parts = _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")
             return [replace(part, experiment=source.experiment_name, run=source.run_name) for part in parts]
         if isinstance(source, str) and source.startswith("s3://"):
-            return _of_address(source, _s3(sagemaker_session))
+            return _of_address(source, s3_client(sagemaker_session))
         if isinstance(source, (str, Path)):
             return _of_folder(Path(source).expanduser())
     except (ClientError, BotoCoreError) as error:
@@ -89,29 +92,69 @@ def _read(part: Part) -> Contents:
     return replace(contents, experiment=contents.experiment or part.experiment, run=contents.run or part.run)
 
 
+def part_at(part: Part) -> Contents:
+    """Read a part by its address alone, with the credentials found here: what a worker elsewhere does.
+
+    Raises:
+        SpanReadError: it can't be read.
+    """
+    if part.address.startswith("s3://"):
+        bucket, _, key = part.address.removeprefix("s3://").partition("/")
+        found = _s3_part(_worker_client(), bucket, key)
+    else:
+        found = _file_part(Path(part.address))
+    return _read(replace(part, read=found.read))
+
+
+@lru_cache(maxsize=1)
+def _worker_client() -> Any:
+    return s3_client(None)
+
+
 # --- folders --------------------------------------------------------------------------------------------------------
 def _of_folder(path: Path) -> list[Part]:
     if path.is_file():
         return [_file_part(path)]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
+    everything = list(path.rglob("*"))
+    manifests = {
+        str(found.parent.parent): _manifest(str(found), found.read_bytes)
+        for found in everything
+        if found.name == MANIFEST and found.parent.name == FOLDER
+    }
     # An OfflineRun keeps a log of its own beside its traces, sync a hidden one; all else with the ending is taken for spans.
     files = [
-        found
-        for found in path.rglob("*")
+        str(found)
+        for found in everything
         if found.name.endswith(_ENDINGS) and found.name != "run.jsonl" and not found.name.startswith(".")
     ]
-    return [_file_part(found) for found in sorted(files, key=lambda found: (found.name, str(found)))]
+    taken = [Path(address) for address in visible(files, manifests)]
+    return [_file_part(found) for found in sorted(taken, key=lambda found: (found.name, str(found)))]
+
+
+def _manifest(address: str, read: Callable[[], bytes]) -> Manifest:
+    try:
+        return load_manifest(read())
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpanReadError(
+            f"{address} can't be read ({error}), so it is not known which of the files beside it count. Restore it, or remove it "
+            "together with the Parquet files beside it if the parts are all still there."
+        ) from error
 
 
 def _file_part(path: Path) -> Part:
+    place = place_of(str(path.absolute()))
+    if place is not None:
+        return Part(str(path), lambda: Contents(path.read_bytes()), *names_of(place[1]))
     *_, experiment, run, folder, _ = ("", "", "", *path.absolute().parts)
     named = folder == TRACES_FOLDER
     return Part(str(path), lambda: Contents(path.read_bytes()), experiment if named else None, run if named else None)
 
 
 # --- S3 -------------------------------------------------------------------------------------------------------------
-def _s3(sagemaker_session: Any) -> Any:
+def s3_client(sagemaker_session: Any) -> Any:
+    """Return an S3 client with the session's credentials and region, or boto3's default ones."""
     session = getattr(sagemaker_session, "boto_session", None) or boto3
     return session.client("s3", config=Config(max_pool_connections=_WORKERS))
 
@@ -130,15 +173,29 @@ def _of_address(address: str, client: Any) -> list[Part]:
             raise SpanReadError(f"There is nothing at {address}: {explain(error, 'try again')}") from error
         raise
     if not parts:
-        raise SpanReadError(f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz.")
+        raise SpanReadError(f"There are no spans at {address}: no object below it ends in .jsonl, .jsonl.gz or .parquet.")
     return parts
 
 
 def _below(client: Any, bucket: str, prefix: str) -> list[Part]:
     keys: list[str] = []
+    manifests: dict[str, Manifest] = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        keys += [item["Key"] for item in page.get("Contents", ()) if item["Key"].endswith(_ENDINGS)]
-    return [_s3_part(client, bucket, key) for key in sorted(keys, key=lambda key: (key.rsplit("/", 1)[-1], key))]
+        for item in page.get("Contents", ()):
+            key = item["Key"]
+            if key.endswith(_ENDINGS):
+                keys.append(key)
+            elif key.endswith(f"/{FOLDER}/{MANIFEST}"):
+                read = partial(_read_object, client, bucket, key)
+                manifests[key.removesuffix(f"/{FOLDER}/{MANIFEST}")] = _manifest(f"s3://{bucket}/{key}", read)
+    return [
+        _s3_part(client, bucket, key) for key in sorted(visible(keys, manifests), key=lambda key: (key.rsplit("/", 1)[-1], key))
+    ]
+
+
+def _read_object(client: Any, bucket: str, key: str) -> bytes:
+    body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
 
 
 def _s3_part(client: Any, bucket: str, key: str) -> Part:
@@ -148,6 +205,9 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
         return Contents(answer["Body"].read(), told.get(EXPERIMENT_METADATA), told.get(RUN_METADATA))
 
     # The folder is the trial component's, "{experiment}-{run}": where one ends and the other begins it does not tell.
+    place = place_of(key)
+    if place is not None:
+        return Part(f"s3://{bucket}/{key}", read, *names_of(place[1]))
     *_, component, folder, _ = ("", "", *key.split("/"))
     return Part(f"s3://{bucket}/{key}", read, run=component if folder == TRACES_FOLDER else None)
 
@@ -160,7 +220,7 @@ def _of_experiment(experiment_name: str | None, run_name: str | None, sagemaker_
     client = getattr(sagemaker_session, "sagemaker_client", None) or boto_session.client("sagemaker")
     experiment = experiment_name.lower()
     names = [trial_component_name(experiment, run_name)] if run_name else _components(client, experiment)
-    s3 = _s3(sagemaker_session)
+    s3 = s3_client(sagemaker_session)
     with ThreadPoolExecutor(8) as pool:
         places = list(pool.map(lambda name: _place(client, name, experiment, run_name), names))
     parts: list[Part] = []

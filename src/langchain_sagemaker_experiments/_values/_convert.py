@@ -84,8 +84,10 @@ def message(value: BaseMessage) -> dict[str, Any]:
 
 def _whole_message(value: BaseMessage) -> dict[str, Any]:
     fields = value.__dict__
-    kind = fields["type"]
-    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": _text(fields["content"])}
+    kind, content = fields["type"], fields["content"]
+    if type(content) is str and len(content) >= LARGE_TEXT:
+        content = LargeText(content)
+    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": content}
     plain.update({name: field for name, field in fields.items() if field and name != "content" and name != "type"})
     extra = value.__pydantic_extra__
     if extra:

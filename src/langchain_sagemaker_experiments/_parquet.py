@@ -1,0 +1,141 @@
+"""Spans as Parquet: the one place that knows its columns, for those who write and those who read.
+
+The columns of `load_spans`, with JSON text where a value is nested, and after them those that most questions are about, as numbers
+and texts of their own. Experiment, run and date are partitions, in the path of a file and not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from ._cells import json_text, known
+from .exceptions import MissingExtraError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Record = dict[str, Any]
+
+TEXTS: Final = ("trace_id", "span_id", "parent_span_id", "kind", "name", "status")
+TIMES: Final = ("start_time", "end_time")
+NESTED: Final = ("inputs", "outputs", "error", "attributes", "events", "tags", "metadata", "component")
+PARTITIONS: Final = ("experiment_name", "run_name", "date")
+
+# column → (type in Arrow's names, attribute or None for those taken otherwise)
+ASKED: Final[dict[str, tuple[str, str | None]]] = {
+    "model": ("string", None),
+    "provider": ("string", "gen_ai.provider.name"),
+    "input_tokens": ("int64", "gen_ai.usage.input_tokens"),
+    "output_tokens": ("int64", "gen_ai.usage.output_tokens"),
+    "time_to_first_token_ms": ("double", None),
+    "error_type": ("string", None),
+}
+"""Columns that `load_spans` has not: what is asked for most, taken out of the JSON."""
+
+
+def schema() -> pa.Schema:
+    """Return the Arrow schema of a file.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    pa = _pyarrow()
+    moment = pa.timestamp("us", tz="UTC")
+    fields = [(name, pa.string()) for name in TEXTS]
+    fields += [(name, moment) for name in TIMES]
+    fields += [("duration_ms", pa.float64()), ("session_id", pa.string())]
+    fields += [(name, pa.string()) for name in NESTED]
+    fields += [("schema_version", pa.int16())]
+    fields += [(name, pa.type_for_alias(kind)) for name, (kind, _) in ASKED.items()]
+    return pa.schema(fields)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "analysis", "Parquet") from error
+    return pa
+
+
+def to_table(records: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return span records, as they were written, as a table."""
+    pa = _pyarrow()
+    wanted = schema()
+    rows = list(records)
+    columns: dict[str, list[Any]] = {}
+    for name in TEXTS:
+        columns[name] = [row.get(name) for row in rows]
+    for name in TIMES:
+        columns[name] = [_microseconds(row.get(name)) for row in rows]
+    columns["duration_ms"] = [row.get("duration_ms") for row in rows]
+    columns["session_id"] = [row.get("session_id") for row in rows]
+    for name in NESTED:
+        columns[name] = [json_text(row.get(name)) for row in rows]
+    columns["schema_version"] = [row.get("schema_version") for row in rows]
+    asked = [asked_of(row) for row in rows]
+    for name in ASKED:
+        columns[name] = [values[name] for values in asked]
+    return pa.table(columns, schema=wanted)
+
+
+def asked_of(record: Mapping[str, Any]) -> Record:
+    """Return the columns of `ASKED` of one span."""
+    attributes = record.get("attributes") if isinstance(record.get("attributes"), Mapping) else None
+    attributes = attributes or {}
+    error = record.get("error")
+    first = attributes.get("gen_ai.response.time_to_first_chunk")
+    names = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
+    model = next((attributes[name] for name in names if attributes.get(name)), None)
+    found: Record = {
+        "model": str(model) if model is not None else None,
+        "time_to_first_token_ms": first * 1e3 if isinstance(first, (int, float)) else None,
+        "error_type": str(error.get("type")) if isinstance(error, Mapping) else None,
+    }
+    for name, (kind, attribute) in ASKED.items():
+        if attribute is not None:
+            value = attributes.get(attribute)
+            fits = isinstance(value, str) if kind == "string" else isinstance(value, int) and not isinstance(value, bool)
+            found[name] = value if fits else None
+    return found
+
+
+def _microseconds(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text if known(text) else None
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+
+
+def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:
+    """Return the span records of a file's bytes, as a part would give them.
+
+    Args:
+        data: the file.
+        columns: only these, and then those of `ASKED` too where they are among them; None for all that a part has.
+    """
+    pa = _pyarrow()
+    import pyarrow.compute as pc
+
+    file = pa.parquet.ParquetFile(pa.BufferReader(data))
+    there = file.schema_arrow.names
+    names = [name for name in there if name not in PARTITIONS and (name in columns if columns is not None else name not in ASKED)]
+    table = file.read(columns=names)
+    found = []
+    for name in names:
+        column = table.column(name)
+        if name in TIMES:
+            column = pc.strftime(column.cast(pa.timestamp("us", tz="UTC")), format="%Y-%m-%dT%H:%M:%SZ")
+        values = column.to_pylist()
+        if name in NESTED:
+            values = [orjson.loads(value) if value is not None else None for value in values]
+        found.append(values)
+    return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
