@@ -127,6 +127,10 @@ def test_report_writes_one_file(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{tmp_path}/out/r.html: 2 traces, 3 spans, ")
     assert "<title>mine</title>" in (tmp_path / "out" / "r.html").read_text()
+    told = json.loads(command("report", str(folder), "-o", str(tmp_path / "r.html"), "--json").stdout)
+    assert (told["traces"], told["spans"], told["path"]) == (2, 3, str(tmp_path / "r.html"))
+    told = json.loads(command("export", str(folder), "-o", str(tmp_path / "x.csv"), "--json").stdout)
+    assert (told["format"], told["spans"]) == ("csv", 3)
 
 
 def test_export_writes_the_format_that_is_asked_for(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Spans as Parquet: the one place that knows its columns, for those who write and those who read.
 
-The columns of `load_spans`, with JSON text where a value is nested, and after them those that most questions are about, as numbers
-and texts of their own. Experiment, run and date are partitions, in the path of a file and not in it.
+The columns of `load_spans`, with JSON text where a value is nested; after them those that most questions are about, as numbers and
+texts of their own; and whose the spans are. Experiment and run stand in a file's path too, as its partitions, with the date:
+engines that make columns of the path find the same there, and those that do not find them in the file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Record = dict[str, Any]
 TEXTS: Final = ("trace_id", "span_id", "parent_span_id", "kind", "name", "status")
 TIMES: Final = ("start_time", "end_time")
 NESTED: Final = ("inputs", "outputs", "error", "attributes", "events", "tags", "metadata", "component")
-PARTITIONS: Final = ("experiment_name", "run_name", "date")
+OWNERS: Final = ("experiment_name", "run_name")
 
 # column → (type in Arrow's names, attribute or None for those taken otherwise)
 ASKED: Final[dict[str, tuple[str, str | None]]] = {
@@ -50,6 +51,7 @@ def schema() -> pa.Schema:
     fields += [(name, pa.string()) for name in NESTED]
     fields += [("schema_version", pa.int16())]
     fields += [(name, pa.type_for_alias(kind)) for name, (kind, _) in ASKED.items()]
+    fields += [(name, pa.string()) for name in OWNERS]
     return pa.schema(fields)
 
 
@@ -62,8 +64,8 @@ def _pyarrow() -> Any:
     return pa
 
 
-def to_table(records: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Return span records, as they were written, as a table."""
+def to_table(records: Iterable[Mapping[str, Any]], experiment: str | None = None, run: str | None = None) -> pa.Table:
+    """Return span records, as they were written, as a table of a run."""
     pa = _pyarrow()
     wanted = schema()
     rows = list(records)
@@ -80,6 +82,8 @@ def to_table(records: Iterable[Mapping[str, Any]]) -> pa.Table:
     asked = [asked_of(row) for row in rows]
     for name in ASKED:
         columns[name] = [values[name] for values in asked]
+    for name, owner in zip(OWNERS, (experiment, run), strict=True):
+        columns[name] = [owner] * len(rows)
     return pa.table(columns, schema=wanted)
 
 
@@ -127,7 +131,7 @@ def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:
 
     file = pa.parquet.ParquetFile(pa.BufferReader(data))
     there = file.schema_arrow.names
-    names = [name for name in there if name not in PARTITIONS and (name in columns if columns is not None else name not in ASKED)]
+    names = [name for name in there if name not in OWNERS and (name in columns if columns is not None else name not in ASKED)]
     table = file.read(columns=names)
     found = []
     for name in names:

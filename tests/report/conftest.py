@@ -16,9 +16,9 @@ from langchain_sagemaker_experiments.demo._scenarios import SCENARIOS
 from support.browser import FLAGS, Opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Chromium, started once."""
+    """Chromium, started once for a file: Playwright runs an event loop in this thread, which other tests want for themselves."""
     binary = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if binary is None:
         pytest.skip("no Chromium here: install Debian's package chromium, or set CHROMIUM to the path of one")

@@ -75,6 +75,23 @@ def test_other_engines_read_the_files_with_their_partitions(tmp_path: Path) -> N
     assert set(dataset.to_table(columns=["run_name", "date"]).to_pydict()["run_name"]) == {"one"}
 
 
+def test_a_parquet_file_that_is_named_is_read_and_foreign_ones_are_left_alone(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write(tmp_path, "one", 2)
+    spans = load_spans(tmp_path)
+    compact(tmp_path)
+    (file,) = tmp_path.rglob("*.parquet")
+    assert sorted(load_spans(file)["span_id"]) == sorted(spans["span_id"])
+    assert set(load_spans(file)["run_name"]) == {"one"}
+    foreign = tmp_path / "numbers.parquet"
+    pq.write_table(pa.table({"a": [1, 2]}), foreign)
+    assert len(load_spans(tmp_path)) == 10
+    with pytest.warns(UserWarning, match="2 rows are no span records"):
+        assert len(load_spans(foreign)) == 0
+
+
 def test_parts_are_removed_by_a_later_compaction_once_nobody_reads_them(tmp_path: Path) -> None:
     write(tmp_path, "one", 4)
     before = load_spans(tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from made_spans import write_run
 
 from langchain_sagemaker_experiments import (
+    SageMakerCallbackHandler,
     SpanReadError,
     SpanReadWarning,
     athena_ddl,
@@ -22,6 +23,7 @@ from langchain_sagemaker_experiments import (
     slowest_traces,
     summarize,
 )
+from langchain_sagemaker_experiments.local import local_sagemaker
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,27 @@ def test_cost_comes_from_the_users_prices_and_guesses_none(pandas_frame: pd.Data
     by_run = cost(pandas_frame, {**prices, "claude-sonnet": (3.0, 15.0)}, by="run")
     assert by_run["run_name"].tolist() == ["one", "two"]
     assert by_run["cost"].notna().all()
+
+
+def test_a_run_in_s3_is_scanned_by_workers_elsewhere(sdk: Any) -> None:
+    from distributed import Client, LocalCluster
+
+    with local_sagemaker(server=True):
+        with sdk.Run(experiment_name="scan", run_name="one", sagemaker_session=sdk.Session()) as run:
+            handler = SageMakerCallbackHandler(run)
+            for number in range(6):
+                with handler.span(f"{number}", kind="tool"):
+                    pass
+                handler.flush_tracker()
+                if number == 3:
+                    compact(run)
+        spans = scan_spans(experiment_name="scan", run_name="one", columns=["name", "run_name", "duration_ms"])
+        assert spans.npartitions == 3  # one Parquet file, two parts since
+        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster, Client(cluster):
+            found = spans.compute()
+        assert sorted(found["name"]) == ["0", "1", "2", "3", "4", "5"]
+        assert set(found["run_name"]) == {"one"}
+        assert list(found.columns) == ["name", "run_name", "duration_ms"]
 
 
 def test_columns_days_and_kinds_are_pruned(folder: Path, pandas_frame: pd.DataFrame) -> None:

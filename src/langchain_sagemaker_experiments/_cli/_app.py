@@ -88,6 +88,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="What stands above it.", show_default=False)] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     upload: Annotated[bool, typer.Option("--upload", help="Also upload it to the Run, as its artifact langchain-report.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write an HTML report: trace table, timelines, architecture, comparison of runs. One file that needs no network.
 
@@ -97,7 +98,8 @@ def report(
 
     if upload and run is None:
         raise typer.BadParameter("--upload goes with --experiment and --run, which say to which Run.")
-    run_report(_out, _err, _where(source, experiment, run), output, title, show, upload)
+    where = _where(source, experiment, run)
+    run_report(_out, _err, where, output, title=title, show=show, upload=upload, as_json=as_json)
 
 
 @app.command()
@@ -109,6 +111,7 @@ def export(
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="jsonl, csv, parquet, chrome or otlp.", show_default=False)
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write spans for other programs: .jsonl, .csv, .parquet, .trace.json (ui.perfetto.dev), .otlp.json (OpenTelemetry).
 
@@ -122,7 +125,7 @@ def export(
         chosen = format_of(output, format)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    run_export(_out, _err, where, output, chosen)
+    run_export(_out, _err, where, output, chosen, as_json=as_json)
 
 
 @app.command()

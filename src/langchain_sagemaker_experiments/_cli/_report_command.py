@@ -17,10 +17,19 @@ from .._report import Report, render_report, upload_report
 from .._sdk import load_sdk
 from ..exceptions import DestinationError
 from ._read import read_records
+from ._show import print_json
 
 
 def run_report(
-    console: Console, errors: Console, where: dict[str, Any], output: Path, title: str | None, show: bool, upload: bool
+    console: Console,
+    errors: Console,
+    where: dict[str, Any],
+    output: Path,
+    *,
+    title: str | None,
+    show: bool,
+    upload: bool,
+    as_json: bool,
 ) -> None:
     """Write the report, say where it is, upload or open it as asked."""
     frame = to_frame(read_records(errors, where))
@@ -28,7 +37,10 @@ def run_report(
         report = render_report(frame, output, title=title)
     if upload:
         report = _uploaded(report, where)
-    console.print(str(report), soft_wrap=True, highlight=False, markup=False)
+    if as_json:
+        print_json(console, {**vars(report), "path": str(report.path)})
+    else:
+        console.print(str(report), soft_wrap=True, highlight=False, markup=False)
     if show:
         webbrowser.open(report.path.resolve().as_uri())
 
@@ -43,9 +55,12 @@ def _uploaded(report: Report, where: dict[str, Any]) -> Report:
         raise DestinationError(f"The report was written to {report.path}, but the Run can't be opened. {what}") from error
 
 
-def run_export(console: Console, errors: Console, where: dict[str, Any], output: Path, format: Any) -> None:
+def run_export(console: Console, errors: Console, where: dict[str, Any], output: Path, format: Any, *, as_json: bool) -> None:
     """Write the export and say where it is."""
     frame = to_frame(read_records(errors, where))
     path = export_spans(frame, output, format)
     size = path.stat().st_size
+    if as_json:
+        print_json(console, {"path": str(path), "format": format, "spans": len(frame), "bytes": size})
+        return
     console.print(f"{path}: {len(frame):,} spans, {size:,} bytes", soft_wrap=True, highlight=False, markup=False)

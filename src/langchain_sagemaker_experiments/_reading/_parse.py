@@ -68,12 +68,16 @@ def parse_parquet(address: str, data: bytes, problems: list[Problem]) -> list[Re
     from .._parquet import read_records
 
     try:
-        return read_records(data)
+        records = read_records(data)
     except MissingExtraError:
         raise
     except Exception as error:
         problems.append(Problem(address, f"not a whole Parquet file of spans ({type(error).__name__}: {error})"))
         return []
+    good = [record for record in records if _is_span(record)]
+    if len(good) != len(records):
+        problems.append(Problem(address, f"{len(records) - len(good)} rows are no span records"))
+    return good
 
 
 def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> list[Any]:

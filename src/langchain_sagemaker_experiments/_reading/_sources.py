@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,7 +22,8 @@ from .._failures import explain
 from .._layout import ARTIFACT_NAME, EXPERIMENT_METADATA, RUN_METADATA, TRACES_FOLDER, trial_component_name
 from ..exceptions import SpanReadError
 
-_ENDINGS: Final = (".jsonl", ".jsonl.gz", PARQUET)
+_ENDINGS: Final = (".jsonl", ".jsonl.gz")
+"""What is taken for spans wherever it is found. Parquet files are when a manifest names them, or the user does."""
 _WORKERS: Final = 16
 _MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
 
@@ -100,14 +102,18 @@ def part_at(part: Part) -> Contents:
     """
     if part.address.startswith("s3://"):
         bucket, _, key = part.address.removeprefix("s3://").partition("/")
-        found = _s3_part(_worker_client(), bucket, key)
+        found = _s3_part(_worker_client(*(os.environ.get(name) for name in _CLIENT_SETTINGS)), bucket, key)
     else:
         found = _file_part(Path(part.address))
     return _read(replace(part, read=found.read))
 
 
-@lru_cache(maxsize=1)
-def _worker_client() -> Any:
+_CLIENT_SETTINGS: Final = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION")
+
+
+@lru_cache(maxsize=4)
+def _worker_client(*settings: str | None) -> Any:
+    """One client for each of the environments it is made from, as long as the process lives."""
     return s3_client(None)
 
 
@@ -164,7 +170,7 @@ def _of_address(address: str, client: Any) -> list[Part]:
     if not bucket:
         raise SpanReadError(f"{address!r} names no bucket; an address looks like s3://bucket/prefix.")
     try:
-        if key.endswith(_ENDINGS):
+        if key.endswith((*_ENDINGS, PARQUET)):
             client.head_object(Bucket=bucket, Key=key)
             return [_s3_part(client, bucket, key)]
         parts = _below(client, bucket, key)
@@ -173,7 +179,9 @@ def _of_address(address: str, client: Any) -> list[Part]:
             raise SpanReadError(f"There is nothing at {address}: {explain(error, 'try again')}") from error
         raise
     if not parts:
-        raise SpanReadError(f"There are no spans at {address}: no object below it ends in .jsonl, .jsonl.gz or .parquet.")
+        raise SpanReadError(
+            f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz, and none is compacted."
+        )
     return parts
 
 

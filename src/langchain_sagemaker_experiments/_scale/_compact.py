@@ -201,7 +201,7 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
     for day, records in sorted(days.items()):
         records.sort(key=lambda record: record.get("start_time") or "")
         name = f"{folder}/date={day}/spans-{digest}{ENDING}"
-        data = parquet_bytes(records)
+        data = parquet_bytes(records, batch.experiment, batch.run)
         store.put(f"{FOLDER}/{name}", data)
         manifest.files[name] = {"spans": len(records), "bytes": len(data)}
         result.files += 1
@@ -219,12 +219,12 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
 _CARRIED: Final = f"{PART_PREFIX}0-open-"
 
 
-def parquet_bytes(records: list[Record]) -> bytes:
-    """Return span records as a Parquet file: zstd, row groups of 20,000 with statistics of times and kinds."""
+def parquet_bytes(records: list[Record], experiment: str | None, run: str | None) -> bytes:
+    """Return span records of a run as a Parquet file: zstd, row groups of 20,000 with statistics of times and kinds."""
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(to_table(records), sink, compression="zstd", row_group_size=_ROWS)
+    pq.write_table(to_table(records, experiment, run), sink, compression="zstd", row_group_size=_ROWS)
     return sink.getvalue()
 
 

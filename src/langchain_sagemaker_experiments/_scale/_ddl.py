@@ -8,7 +8,7 @@ from typing import Final
 
 from .._compacted import FOLDER
 from .._layout import TRACES_FOLDER
-from .._parquet import schema
+from .._parquet import OWNERS, schema
 
 _TYPES: Final = {"string": "string", "double": "double", "int64": "bigint", "int16": "smallint"}
 _NAME: Final = re.compile(r"[a-zA-Z0-9_]{1,255}")
@@ -36,7 +36,7 @@ def athena_ddl(
     for name in (*experiments, *runs):
         if not re.fullmatch(r"[a-zA-Z0-9-]+", name):
             raise ValueError(f"{name!r} is no name of an experiment or run.")
-    columns = ",\n  ".join(f"`{field.name}` {_type(str(field.type))}" for field in schema())
+    columns = ",\n  ".join(f"`{field.name}` {_type(str(field.type))}" for field in schema() if field.name not in OWNERS)
     root = address.rstrip("/")
     inner = "experiment_name=${experiment_name}/run_name=${run_name}/date=${date}"
     place = f"{root}/${{experiment_name}}-${{run_name}}/{TRACES_FOLDER}/{FOLDER}/{inner}"
