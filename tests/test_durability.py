@@ -524,3 +524,73 @@ def test_a_spool_knows_its_run(tmp_path: Path, sdk: Any, session: Any, open_run:
     _exit.save(handler)
     assert "1 spans" in command("sync", str(tmp_path)).stdout
     assert len(load_spans(experiment_name="experiment", run_name="later")) == 1
+
+
+def test_ctrl_c_in_the_middle_of_a_flush_loses_and_doubles_nothing(
+    make_recording: Any, open_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_sagemaker_experiments._pipeline.MAX_PART_BYTES", 5_000)
+    recording = make_recording()
+    taken: list[str] = []
+    log_file = recording.log_file
+
+    def interrupted(file_path: str, name: str | None = None) -> None:
+        if len(taken) == 1:
+            taken.append("interrupted")
+            raise KeyboardInterrupt
+        taken.append(file_path)
+        log_file(file_path, name)
+
+    monkeypatch.setattr(recording, "log_file", interrupted)
+    for number in range(20):
+        with recording.handler.span(str(number)):
+            pass
+    with pytest.raises(KeyboardInterrupt):
+        recording.handler.flush_tracker()
+    sent = len(recording.raw_lines())
+    assert 0 < sent < 20
+    assert recording.handler.pending_spans == 20 - sent
+    assert [record["name"] for record in recording.records()] == [str(number) for number in range(20)]
+    assert len(recording.raw_lines()) == 20
+
+
+def test_ctrl_c_while_parts_are_sent_by_threads_loses_nothing(open_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from langchain_sagemaker_experiments._uploads import Uploads
+
+    monkeypatch.setattr("langchain_sagemaker_experiments._pipeline.MAX_PART_BYTES", 3_000)
+    with open_run() as run:
+        handler = SageMakerCallbackHandler(run)
+        for number in range(60):
+            with handler.span(str(number)):
+                pass
+        with monkeypatch.context() as context:
+            context.setattr(Uploads, "_settle", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                handler.flush_tracker()
+        assert handler.pending_spans == 60  # some have arrived, but nobody took note: they go again under the same names
+        assert handler.flush_tracker().spans == 60
+        assert sorted(load_spans(run)["name"], key=int) == [str(number) for number in range(60)]
+
+
+def test_sigterm_in_the_middle_of_a_long_flush_loses_nothing(tmp_path: Path) -> None:
+    code = f"""
+        from langchain_sagemaker_experiments import _pipeline
+        from langchain_sagemaker_experiments._destinations import _offline
+        _pipeline.MAX_PART_BYTES = 3_000
+        write, written = _offline.OfflineDestination.write, []
+        def interrupted(self, name, data):
+            written.append(name)
+            if len(written) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return write(self, name, data)
+        _offline.OfflineDestination.write = interrupted
+        run = OfflineRun({str(tmp_path / "runs")!r}, experiment_name="e", run_name="r")
+        handler = SageMakerCallbackHandler(run, spool_dir={str(tmp_path / "spool")!r})
+        for number in range(40):
+            record(handler, f"{{number:02}}")
+        handler.flush_tracker()
+    """
+    done = run_program(code)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    # What the interrupted flush had not sent yet goes with the last flush of the process, or to the spool.
+    assert prompts(tmp_path) == [f"{number:02}" for number in range(40)]

@@ -52,6 +52,11 @@ class Buffer(Generic[T]):
         except IndexError:
             return taken
 
+    def put_back(self, items: list[T]) -> None:
+        """Take items back, in order, before those that came since."""
+        self._items.extendleft(reversed(items))
+        self.size += sum(map(self._size_of, items))
+
     def forget(self) -> None:
         """Drop all items without handing them on: a forked child must not send what its parent holds."""
         self._items = deque()

@@ -94,6 +94,9 @@ class Pipeline:
         self._live_spans = 0
         self._flushing = threading.RLock()
         self._flushes = 0
+        # What the flush at work has taken out of the buffer, and of how many of them it has made parts.
+        self._unmade: list[LiveSpan] = []
+        self._made = 0
 
         self.sink: Callable[[LiveSpan], None] = self._append if durable else self._buffer.add
         """Takes a finished span: into memory, or straight to disk when durable."""
@@ -157,7 +160,13 @@ class Pipeline:
     @property
     def pending_spans(self) -> int:
         """Finished spans that no flush has written yet."""
-        return len(self._buffer) + sum(part.spans for part in self._parts) + sum(self._spooled.values()) + self._live_spans
+        return (
+            len(self._buffer)
+            + len(self._not_made())
+            + sum(part.spans for part in self._parts)
+            + sum(self._spooled.values())
+            + self._live_spans
+        )
 
     def pending_bytes(self) -> int:
         """Bytes of what waits, about."""
@@ -211,11 +220,35 @@ class Pipeline:
             uploads.send(path.name, path.read_bytes, None, partial(self._forget_spooled, path))
         for part in list(self._parts):
             uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
-        # Each part is kept until it has arrived; after a failure the rest becomes parts too, and stays.
-        for part in self._make_parts(self._buffer.take() + recorder.running()):
-            self._parts.append(part)
-            uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
-        uploads.finish()
+        self._unmade, self._made = self._take_all(recorder), 0
+        try:
+            # Each part is kept until it has arrived; after a failure the rest becomes parts too, and stays.
+            for part in self._make_parts(self._unmade):
+                self._parts.append(part)
+                self._made += part.spans
+                uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
+            uploads.finish()
+        except BaseException:
+            # Ctrl-C in the middle of a long flush: what is no part yet waits again. Spans still open have not gone anywhere.
+            uploads.abandon()
+            self._buffer.put_back([span for span in self._not_made() if span.end_ns is not None])
+            raise
+        finally:
+            self._unmade, self._made = [], 0
+
+    def _take_all(self, recorder: Recorder) -> list[LiveSpan]:
+        """Take all that is no part yet, spans still open included.
+
+        A signal may come in the middle of a flush, and its handler flush or save in this very thread: then what the flush had
+        taken goes with it.
+        """
+        taken = self._not_made() + self._buffer.take() + recorder.running()
+        self._made = len(self._unmade)
+        return taken
+
+    def _not_made(self) -> list[LiveSpan]:
+        """Spans that a flush has taken and not made a part of yet."""
+        return self._unmade[self._made :]
 
     def _forget_spooled(self, path: Path) -> None:
         self._spooled.pop(path.name, None)
@@ -263,7 +296,7 @@ class Pipeline:
         """Write everything that waits to the spool folder; return the folder, or None when nothing waited."""
         with self._flushing:
             recorder.close_abandoned()
-            self._parts += self._make_parts(self._buffer.take() + recorder.running())
+            self._parts += self._make_parts(self._take_all(recorder))
             self._seal()
             for part in self._parts:
                 self._spool.write_part(part.name, part.data)
@@ -278,6 +311,7 @@ class Pipeline:
         self._flushing = threading.RLock()
         self._buffer.forget()
         self._parts = []
+        self._unmade, self._made = [], 0
         self._spooled = {}
         self._live_spans = 0
         self._spool.after_fork()

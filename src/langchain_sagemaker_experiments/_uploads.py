@@ -77,6 +77,11 @@ class Uploads:
         if self._pool is not None:
             self._pool.shutdown()
 
+    def abandon(self) -> None:
+        """Send nothing that is not on its way yet, and wait for nothing."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _release(self, pool: ThreadPoolExecutor) -> None:
         if self._held is not None and self._held_then is not None:
             self._waiting.append((pool.submit(self._write, *self._held), self._held_then))
