@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -20,7 +21,8 @@ import boto3
 import pytest
 from langchain_core.outputs import Generation, LLMResult
 
-from langchain_sagemaker_experiments import FlushError, OfflineRun, SageMakerCallbackHandler, load_spans
+from langchain_sagemaker_experiments import FlushError, OfflineRun, SageMakerCallbackHandler, Span, load_spans
+from langchain_sagemaker_experiments._spool import Spool
 from langchain_sagemaker_experiments.local import local_sagemaker
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
@@ -594,3 +596,27 @@ def test_sigterm_in_the_middle_of_a_long_flush_loses_nothing(tmp_path: Path) -> 
     assert done.returncode == -signal.SIGTERM, done.stderr
     # What the interrupted flush had not sent yet goes with the last flush of the process, or to the spool.
     assert prompts(tmp_path) == [f"{number:02}" for number in range(40)]
+
+
+def test_ctrl_c_in_the_middle_of_a_spill_loses_nothing(
+    make_recording: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_sagemaker_experiments._pipeline.MAX_PART_BYTES", 20_000)
+    recording = make_recording(buffer_bytes=100_000, spool_dir=tmp_path)
+    write_part, count = Spool.write_part, 0
+
+    def interrupted(self: Spool, *args: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        return write_part(self, *args)
+
+    monkeypatch.setattr(Spool, "write_part", interrupted)
+    with contextlib.suppress(KeyboardInterrupt):
+        for number in range(200):
+            recording.handler.log_trace(Span(str(number)))
+    assert count == 3
+    recorded = recording.handler.pending_spans
+    assert recorded > 60
+    assert [record["name"] for record in recording.records()] == [str(number) for number in range(recorded)]

@@ -123,8 +123,14 @@ class Pipeline:
             self._buffer.add(span)
 
     def _spill(self, spans: list[LiveSpan]) -> None:
-        for part in self._make_parts(spans):
-            self._to_spool(part)
+        made = 0
+        try:
+            for part in self._make_parts(spans):
+                self._to_spool(part)
+                made += part.spans
+        except BaseException:  # Ctrl-C
+            self._buffer.put_back(spans[made:])
+            raise
 
     def _to_spool(self, part: _Part) -> None:
         try:
