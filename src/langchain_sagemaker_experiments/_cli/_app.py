@@ -51,7 +51,7 @@ def demo(
         Path | None, typer.Option("--output", "-o", help="Also keep the JSON in this folder.", show_default=False)
     ] = None,
 ) -> None:
-    """Run the three scenarios on a local SageMaker: no account, no key, no network."""
+    """Run the three scenarios on a local SageMaker. It needs no account, no key, no network."""
     from ._demo import run_demo
 
     run_demo(_out, output)
@@ -59,7 +59,7 @@ def demo(
 
 @app.command("list")
 def list_traces(source: Source = None, experiment: Experiment = None, run: RunName = None, as_json: AsJson = False) -> None:
-    """List traces: one row each, with status, latency, tokens and errors."""
+    """List traces, one row each. It shows status, inputs, outputs, tokens, latency and errors."""
     from ._show import print_traces
 
     print_traces(_out, _err, _where(source, experiment, run), as_json)
@@ -73,7 +73,7 @@ def show(
     run: RunName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one trace as a tree, with inputs, outputs and errors."""
+    """Show one trace as a tree. Each span has its inputs, outputs, tokens, latency and errors."""
     from ._show import print_trace
 
     print_trace(_out, _err, trace_id, _where(source, experiment, run), as_json)
@@ -90,7 +90,7 @@ def report(
     upload: Annotated[bool, typer.Option("--upload", help="Also upload it to the Run, as its artifact langchain-report.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write an HTML report: trace table, timelines, architecture, comparison of runs. One file that needs no network.
+    """Write an HTML report. It has a trace table, timelines, architecture, and runs side by side; one file that needs no network.
 
     For instance: sagemaker-traces report --experiment my-experiment --open
     """
@@ -113,7 +113,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write spans for other programs: .jsonl, .csv, .parquet, .trace.json (ui.perfetto.dev), .otlp.json (OpenTelemetry).
+    """Write spans for other programs. As .jsonl, .csv, .parquet, .trace.json (ui.perfetto.dev) or .otlp.json (OpenTelemetry).
 
     For instance: sagemaker-traces export --experiment my-experiment -o spans.parquet
     """
@@ -136,7 +136,7 @@ def compact(
     grace: Annotated[float, typer.Option(help="Seconds after which parts that an earlier compaction took are removed.")] = 3_600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Put many small parts into Parquet, beside them: for Athena, DuckDB, Spark, and quicker reading. Safe to interrupt.
+    """Put many small parts into Parquet. They lie beside the parts, for Athena, DuckDB, Spark. Safe to interrupt, and to repeat.
 
     For instance: sagemaker-traces compact --experiment my-experiment
     """
@@ -153,7 +153,7 @@ def ddl(
     table: Annotated[str, typer.Option(help="The table's name.")] = "langchain_spans",
     since: Annotated[str, typer.Option(help="The first day.")] = "2025-01-01",
 ) -> None:
-    """Print the CREATE TABLE by which Amazon Athena reads compacted spans, with partition projection."""
+    """Print the table definition for Athena. With partition projection, so that no crawler is needed."""
     from .._scale import athena_ddl
 
     try:
@@ -173,7 +173,7 @@ def sync(
     run: Annotated[str | None, typer.Option("--run", "-r", help="Run to sync into.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload what was recorded offline, or kept when a process ended, into real Runs. Safe to interrupt and to repeat."""
+    """Upload what was recorded offline. Also what was kept when a process ended; safe to interrupt and to repeat."""
     from ._sync_command import run_sync
 
     run_sync(_out, _err, folder, experiment, run, as_json)
