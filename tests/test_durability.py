@@ -620,3 +620,26 @@ def test_ctrl_c_in_the_middle_of_a_spill_loses_nothing(
     recorded = recording.handler.pending_spans
     assert recorded > 60
     assert [record["name"] for record in recording.records()] == [str(number) for number in range(recorded)]
+
+
+def test_sigterm_in_the_middle_of_a_spill_loses_nothing(tmp_path: Path) -> None:
+    code = f"""
+        from langchain_sagemaker_experiments import _pipeline, _spool
+        _pipeline.MAX_PART_BYTES = 20_000
+        write_part, written = _spool.Spool.write_part, []
+        def interrupted(self, name, data):
+            written.append(name)
+            if len(written) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return write_part(self, name, data)
+        _spool.Spool.write_part = interrupted
+        handler = SageMakerCallbackHandler(spool_dir={str(tmp_path)!r}, buffer_bytes=100_000)
+        for number in range(500):
+            print(f"{{number:03}}", flush=True)
+            record(handler, f"{{number:03}}")
+    """
+    done = run_program(code)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    recorded = done.stdout.split()
+    assert 50 < len(recorded) < 500
+    assert prompts(tmp_path) == recorded

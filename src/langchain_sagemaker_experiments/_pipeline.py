@@ -97,6 +97,9 @@ class Pipeline:
         # What the flush at work has taken out of the buffer, and of how many of them it has made parts.
         self._unmade: list[LiveSpan] = []
         self._made = 0
+        # The same of the spill at work.
+        self._spilling: list[LiveSpan] = []
+        self._spilled = 0
 
         self.sink: Callable[[LiveSpan], None] = self._append if durable else self._buffer.add
         """Takes a finished span: into memory, or straight to disk when durable."""
@@ -123,14 +126,16 @@ class Pipeline:
             self._buffer.add(span)
 
     def _spill(self, spans: list[LiveSpan]) -> None:
-        made = 0
+        self._spilling, self._spilled = spans, 0
         try:
             for part in self._make_parts(spans):
                 self._to_spool(part)
-                made += part.spans
+                self._spilled += part.spans
         except BaseException:  # Ctrl-C
-            self._buffer.put_back(spans[made:])
+            self._buffer.put_back(spans[self._spilled :])
             raise
+        finally:
+            self._spilling, self._spilled = [], 0
 
     def _to_spool(self, part: _Part) -> None:
         try:
@@ -302,7 +307,8 @@ class Pipeline:
         """Write everything that waits to the spool folder; return the folder, or None when nothing waited."""
         with self._flushing:
             recorder.close_abandoned()
-            self._parts += self._make_parts(self._take_all(recorder))
+            # A spill cut short by the signal is at work in this thread; one of another thread is then written twice, and read once.
+            self._parts += self._make_parts(self._spilling[self._spilled :] + self._take_all(recorder))
             self._seal()
             for part in self._parts:
                 self._spool.write_part(part.name, part.data)
@@ -318,6 +324,7 @@ class Pipeline:
         self._buffer.forget()
         self._parts = []
         self._unmade, self._made = [], 0
+        self._spilling, self._spilled = [], 0
         self._spooled = {}
         self._live_spans = 0
         self._spool.after_fork()
