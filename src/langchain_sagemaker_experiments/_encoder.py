@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -59,12 +59,6 @@ class Encoded:
     def __len__(self) -> int:
         """Return the bytes this holds, about: of a list that grew, only what it has grown by."""
         return len(self.data) + sum(len(one) if isinstance(one, str) else one.size for one in self.held.values())
-
-    def lists(self) -> Iterator[Prefix]:
-        """Yield the prefixes of lists among what is held."""
-        for one in self.held.values():
-            if not isinstance(one, str):
-                yield one
 
     def join(self, shared: Mapping[int, str] | None = None) -> bytes:
         """Return the whole JSON bytes.
@@ -193,6 +187,7 @@ class Encoder:
         try:
             data = orjson.dumps(value, self._hook)
             if b"null" in data and holds_non_finite(value, self._convert):
+                self._held.found.clear()
                 return self.encode(value)
             if _MARK not in data:
                 if len(data) < _LOOSE_BYTES:
@@ -211,7 +206,7 @@ class Encoder:
 
     def _is_too_long(self, encoded: Encoded) -> bool:
         """Tell whether a value is beyond the bound; what it shares with earlier ones, and is stored once, does not count."""
-        if any(True for _ in encoded.lists()):
+        if any(not isinstance(one, str) for one in encoded.held.values()):
             return len(encoded) > self._max_bytes
         return len(encoded.join()) > self._max_bytes
 

@@ -70,8 +70,20 @@ class _Part:
     spans: int
 
 
-def _data_of(part: _Part) -> bytes | bytearray:
-    return part.data
+class _Taken:
+    """Spans taken out of the buffer, of the first of which parts have been made: what an interruption must not lose."""
+
+    def __init__(self) -> None:
+        self.spans: list[LiveSpan] = []
+        self.made = 0
+
+    def begin(self, spans: list[LiveSpan]) -> None:
+        """Take these; none of them is a part yet."""
+        self.spans, self.made = spans, 0
+
+    def rest(self) -> list[LiveSpan]:
+        """Return those that are no part yet."""
+        return self.spans[self.made :]
 
 
 class Pipeline:
@@ -94,12 +106,9 @@ class Pipeline:
         self._live_spans = 0
         self._flushing = threading.RLock()
         self._flushes = 0
-        # What the flush at work has taken out of the buffer, and of how many of them it has made parts.
-        self._unmade: list[LiveSpan] = []
-        self._made = 0
-        # The same of the spill at work.
-        self._spilling: list[LiveSpan] = []
-        self._spilled = 0
+        # What the flush at work has taken, and the spill at work.
+        self._flushed = _Taken()
+        self._spilled = _Taken()
 
         self.sink: Callable[[LiveSpan], None] = self._append if durable else self._buffer.add
         """Takes a finished span: into memory, or straight to disk when durable."""
@@ -126,16 +135,16 @@ class Pipeline:
             self._buffer.add(span)
 
     def _spill(self, spans: list[LiveSpan]) -> None:
-        self._spilling, self._spilled = spans, 0
+        self._spilled.begin(spans)
         try:
             for part in self._make_parts(spans):
                 self._to_spool(part)
-                self._spilled += part.spans
+                self._spilled.made += part.spans
         except BaseException:  # Ctrl-C
-            self._buffer.put_back(spans[self._spilled :])
+            self._buffer.put_back(self._spilled.rest())
             raise
         finally:
-            self._spilling, self._spilled = [], 0
+            self._spilled.begin([])
 
     def _to_spool(self, part: _Part) -> None:
         try:
@@ -173,7 +182,7 @@ class Pipeline:
         """Finished spans that no flush has written yet."""
         return (
             len(self._buffer)
-            + len(self._not_made())
+            + len(self._flushed.rest())
             + sum(part.spans for part in self._parts)
             + sum(self._spooled.values())
             + self._live_spans
@@ -227,25 +236,28 @@ class Pipeline:
     def _send(self, uploads: Uploads, recorder: Recorder) -> None:
         """Send what lies on disk, what an earlier flush could not send, and what waits in the buffer, in this order."""
         self._seal()
-        for path in self._spool.parts():
-            uploads.send(path.name, path.read_bytes, None, partial(self._forget_spooled, path))
-        for part in list(self._parts):
-            uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
-        self._unmade, self._made = self._take_all(recorder), 0
         try:
+            for path in self._spool.parts():
+                uploads.send(path.name, path.read_bytes, None, partial(self._forget_spooled, path))
+            for part in list(self._parts):
+                self._send_part(uploads, part)
+            self._flushed.begin(self._take_all(recorder))
             # Each part is kept until it has arrived; after a failure the rest becomes parts too, and stays.
-            for part in self._make_parts(self._unmade):
+            for part in self._make_parts(self._flushed.spans):
                 self._parts.append(part)
-                self._made += part.spans
-                uploads.send(part.name, partial(_data_of, part), part.spans, partial(self._parts.remove, part))
+                self._flushed.made += part.spans
+                self._send_part(uploads, part)
             uploads.finish()
         except BaseException:
             # Ctrl-C in the middle of a long flush: what is no part yet waits again. Spans still open have not gone anywhere.
             uploads.abandon()
-            self._buffer.put_back([span for span in self._not_made() if span.end_ns is not None])
+            self._buffer.put_back([span for span in self._flushed.rest() if span.end_ns is not None])
             raise
         finally:
-            self._unmade, self._made = [], 0
+            self._flushed.begin([])
+
+    def _send_part(self, uploads: Uploads, part: _Part) -> None:
+        uploads.send(part.name, lambda: part.data, part.spans, lambda: self._parts.remove(part))
 
     def _take_all(self, recorder: Recorder) -> list[LiveSpan]:
         """Take all that is no part yet, spans still open included.
@@ -253,13 +265,9 @@ class Pipeline:
         A signal may come in the middle of a flush, and its handler flush or save in this very thread: then what the flush had
         taken goes with it.
         """
-        taken = self._not_made() + self._buffer.take() + recorder.running()
-        self._made = len(self._unmade)
+        taken = self._flushed.rest() + self._buffer.take() + recorder.running()
+        self._flushed.made = len(self._flushed.spans)
         return taken
-
-    def _not_made(self) -> list[LiveSpan]:
-        """Spans that a flush has taken and not made a part of yet."""
-        return self._unmade[self._made :]
 
     def _forget_spooled(self, path: Path) -> None:
         self._spooled.pop(path.name, None)
@@ -308,7 +316,7 @@ class Pipeline:
         with self._flushing:
             recorder.close_abandoned()
             # A spill cut short by the signal is at work in this thread; one of another thread is then written twice, and read once.
-            self._parts += self._make_parts(self._spilling[self._spilled :] + self._take_all(recorder))
+            self._parts += self._make_parts(self._spilled.rest() + self._take_all(recorder))
             self._seal()
             for part in self._parts:
                 self._spool.write_part(part.name, part.data)
@@ -323,8 +331,8 @@ class Pipeline:
         self._flushing = threading.RLock()
         self._buffer.forget()
         self._parts = []
-        self._unmade, self._made = [], 0
-        self._spilling, self._spilled = [], 0
+        self._flushed.begin([])
+        self._spilled.begin([])
         self._spooled = {}
         self._live_spans = 0
         self._spool.after_fork()

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from ._destinations import Destination
 
@@ -22,6 +23,16 @@ class Arrived:
     spans: int
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A part to be sent, and what is called when it is stored."""
+
+    name: str
+    read: Read
+    spans: int | None
+    then: Callable[[], None]
+
+
 class Uploads:
     """Sends parts while the next ones are being made.
 
@@ -35,9 +46,8 @@ class Uploads:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._pool: ThreadPoolExecutor | None = None
-        self._held: tuple[str, Read, int | None] | None = None
-        self._waiting: deque[tuple[Future[Arrived], Callable[[], None]]] = deque()
-        self._held_then: Callable[[], None] | None = None
+        self._first: _Job | None = None
+        self._waiting: deque[tuple[Future[Arrived], _Job]] = deque()
         self.arrived: list[Arrived] = []
         """What is stored, in the order it was sent."""
         self.error: Exception | None = None
@@ -54,24 +64,24 @@ class Uploads:
         """
         if self.error is not None:
             return
-        if self._pool is None and self._held is None and self._destination.workers > 1:
-            self._held, self._held_then = (name, read, spans), then
-            return
+        job = _Job(name, read, spans, then)
         if self._destination.workers == 1:
-            self._here(name, read, spans, then)
-            return
-        if self._pool is None:
+            self._note(partial(self._write, job), job)
+        elif self._pool is not None:
+            self._submit(self._pool, job)
+        elif self._first is None:
+            self._first = job  # it may stay the only one
+        else:
             self._pool = ThreadPoolExecutor(self._destination.workers, thread_name_prefix="langchain-traces-upload")
-        self._release(self._pool)
-        self._waiting.append((self._pool.submit(self._write, name, read, spans), then))
-        while len(self._waiting) > self._destination.workers:
-            self._settle()
+            first, self._first = self._first, None
+            self._submit(self._pool, first)
+            self._submit(self._pool, job)
 
     def finish(self) -> None:
         """Wait for all that is on its way."""
-        if self._held is not None and self._held_then is not None:
-            self._here(*self._held, self._held_then)
-            self._held = None
+        if self._first is not None:
+            self._note(partial(self._write, self._first), self._first)
+            self._first = None
         while self._waiting:
             self._settle()
         if self._pool is not None:
@@ -82,26 +92,23 @@ class Uploads:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _release(self, pool: ThreadPoolExecutor) -> None:
-        if self._held is not None and self._held_then is not None:
-            self._waiting.append((pool.submit(self._write, *self._held), self._held_then))
-            self._held = None
-
-    def _here(self, name: str, read: Read, spans: int | None, then: Callable[[], None]) -> None:
-        try:
-            self.arrived.append(self._write(name, read, spans))
-            then()
-        except Exception as error:
-            self.error = error
+    def _submit(self, pool: ThreadPoolExecutor, job: _Job) -> None:
+        self._waiting.append((pool.submit(self._write, job), job))
+        while len(self._waiting) > self._destination.workers:
+            self._settle()
 
     def _settle(self) -> None:
-        future, then = self._waiting.popleft()
+        future, job = self._waiting.popleft()
+        self._note(future.result, job)
+
+    def _note(self, result: Callable[[], Arrived], job: _Job) -> None:
         try:
-            self.arrived.append(future.result())
-            then()
+            self.arrived.append(result())
+            job.then()
         except Exception as error:
             self.error = self.error or error
 
-    def _write(self, name: str, read: Read, spans: int | None) -> Arrived:
-        data = read()
-        return Arrived(self._destination.write(name, data), len(data), data.count(b"\n") if spans is None else spans)
+    def _write(self, job: _Job) -> Arrived:
+        data = job.read()
+        spans = data.count(b"\n") if job.spans is None else job.spans
+        return Arrived(self._destination.write(job.name, data), len(data), spans)
