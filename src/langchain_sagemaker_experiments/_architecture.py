@@ -30,20 +30,12 @@ class ArchitectureLog(Capture):
         """
         from ._values import graph_of
 
-        shown = name or _name_of(runnable)
         graph = graph_of(runnable)
+        shown = name or str(graph["name"])
         span = self._recorder.start(new_id(), None, "custom", shown)
         # Not one of the traces that a sample is taken of: it was asked for by name.
         span.sampled = True
-        span.component = self._encode({"type": "graph", "name": shown, "graph": graph})
+        span.component = self._encode({"type": "graph", "name": shown, "graph": {key: graph[key] for key in ("nodes", "edges")}})
         span.attributes = {ARCHITECTURE: True}
         self._recorder.close(self._recorder.end(span.run_id, None, "ok", ("custom",), "custom"))
         return str(span.span_id)
-
-
-def _name_of(runnable: Any) -> str:
-    name = getattr(runnable, "name", None)
-    if isinstance(name, str) and name:
-        return name
-    get_name = getattr(runnable, "get_name", None)
-    return str(get_name()) if callable(get_name) else type(runnable).__name__

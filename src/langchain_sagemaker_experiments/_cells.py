@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -19,6 +20,15 @@ def known(value: Any) -> bool:
 def rfc3339(moment: Any) -> str | None:
     """Return a UTC timestamp as text with microseconds and a Z."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if known(moment) else None
+
+
+def moment_of(text: Any) -> datetime.datetime | None:
+    """Return the time that RFC 3339 text tells; None of anything else."""
+    try:
+        # Before Python 3.11 fromisoformat knows no Z.
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def microseconds(moment: Any) -> int | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ._tables import MODEL_KINDS, Record, group_by_trace, rows_of, trace_row
+from ._tables import MODEL_KINDS, TO_FIRST_CHUNK, Record, group_by_trace, rows_of, trace_row
 from .exceptions import MissingExtraError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 _PARAMETERS: Final = ("gen_ai.request.", "sagemaker.", "gen_ai.provider.name")
 _MAX_VALUES: Final = 5
 """Of a parameter with more values than this in one run only their number is told."""
@@ -81,7 +80,7 @@ class _Run:
     def _add_model_call(self, record: Record) -> None:
         attributes = record["attributes"] or {}
         _keep(self._model_latencies, record["duration_ms"])
-        _keep(self._first_tokens, attributes.get(_TO_FIRST_CHUNK), 1e3)
+        _keep(self._first_tokens, attributes.get(TO_FIRST_CHUNK), 1e3)
         for name, value in attributes.items():
             if name.startswith(_PARAMETERS):
                 self.parameters.setdefault(name, {})[repr(value)] = value

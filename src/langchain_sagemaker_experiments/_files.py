@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +17,14 @@ def whole_file(target: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder or the file can't be made; it names the target, not the scratch path.
     """
+    scratch = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+        scratch.touch(exist_ok=False)
     except OSError as error:
         raise OSError(error.errno, f"can't be written ({error.strerror})", str(target)) from error
-    os.close(handle)
-    scratch = Path(name)
     try:
         yield scratch
-        mask = os.umask(0)
-        os.umask(mask)
-        scratch.chmod(0o666 & ~mask)
         scratch.replace(target)
     except BaseException:
         scratch.unlink(missing_ok=True)

@@ -168,6 +168,8 @@ class SageMakerCallbackHandler(Callbacks):
         """
         result = self._pipeline.flush(self._find_destination, self._recorder, self._faults)
         if "IPython" in sys.modules:
+            from ._notebook import announce
+
             announce(result)
         return result
 
@@ -234,14 +236,6 @@ class SageMakerCallbackHandler(Callbacks):
 
     def __repr__(self) -> str:
         return f"SageMakerCallbackHandler(run={self._run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"
-
-
-def announce(result: FlushResult) -> None:
-    """Say in a notebook what was written, with a link to it."""
-    from ._notebook import in_notebook, link_of
-
-    if result.uris and in_notebook():
-        print(f"{result}\n{link_of(result.uris[-1])}")
 
 
 def _check_settings(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ._preview import plain, preview
 
 if TYPE_CHECKING:
+    from ._pipeline import FlushResult
     from .spans import Span
 
 
@@ -20,6 +21,12 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
+
+
+def announce(result: FlushResult) -> None:
+    """Say in a notebook what a flush wrote, with a link to it; elsewhere nothing."""
+    if result.uris and in_notebook():
+        print(f"{result}\n{link_of(result.uris[-1])}")
 
 
 def link_of(address: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from ._cells import json_text, known
+from ._cells import json_text, moment_of
+from ._tables import TO_FIRST_CHUNK, model_of
 from .exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -37,25 +38,28 @@ ASKED: Final[dict[str, tuple[str, str | None]]] = {
 """Columns that `load_spans` has not: what is asked for most, taken out of the JSON."""
 
 
-def schema() -> pa.Schema:
-    """Return the Arrow schema of a file.
+COLUMNS: Final = (*TEXTS, *TIMES, "duration_ms", "session_id", *NESTED, "schema_version", *ASKED, *OWNERS)
+"""Columns of a compacted file, in their order."""
+
+
+def schema(columns: Iterable[str] = COLUMNS) -> pa.Schema:
+    """Return the Arrow schema of a file with these columns; what is not known to be of another type is text.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
-    pa = _pyarrow()
-    moment = pa.timestamp("us", tz="UTC")
-    fields = [(name, pa.string()) for name in TEXTS]
-    fields += [(name, moment) for name in TIMES]
-    fields += [("duration_ms", pa.float64()), ("session_id", pa.string())]
-    fields += [(name, pa.string()) for name in NESTED]
-    fields += [("schema_version", pa.int16())]
-    fields += [(name, pa.type_for_alias(kind)) for name, (kind, _) in ASKED.items()]
-    fields += [(name, pa.string()) for name in OWNERS]
-    return pa.schema(fields)
+    pa = pyarrow()
+    kinds = {"duration_ms": pa.float64(), "schema_version": pa.int16(), **dict.fromkeys(TIMES, pa.timestamp("us", tz="UTC"))}
+    kinds.update({name: pa.type_for_alias(kind) for name, (kind, _) in ASKED.items()})
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
 
 
-def _pyarrow() -> Any:
+def pyarrow() -> Any:
+    """Return the package pyarrow, with its Parquet part.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet
@@ -66,14 +70,12 @@ def _pyarrow() -> Any:
 
 def to_table(records: Iterable[Mapping[str, Any]], experiment: str | None = None, run: str | None = None) -> pa.Table:
     """Return span records, as they were written, as a table of a run."""
-    pa = _pyarrow()
-    wanted = schema()
     rows = list(records)
     columns: dict[str, list[Any]] = {}
     for name in TEXTS:
         columns[name] = [row.get(name) for row in rows]
     for name in TIMES:
-        columns[name] = [_microseconds(row.get(name)) for row in rows]
+        columns[name] = [moment_of(row.get(name)) for row in rows]
     columns["duration_ms"] = [row.get("duration_ms") for row in rows]
     columns["session_id"] = [row.get("session_id") for row in rows]
     for name in NESTED:
@@ -84,7 +86,7 @@ def to_table(records: Iterable[Mapping[str, Any]], experiment: str | None = None
         columns[name] = [values[name] for values in asked]
     for name, owner in zip(OWNERS, (experiment, run), strict=True):
         columns[name] = [owner] * len(rows)
-    return pa.table(columns, schema=wanted)
+    return pyarrow().table(columns, schema=schema())
 
 
 def asked_of(record: Mapping[str, Any]) -> Record:
@@ -92,9 +94,8 @@ def asked_of(record: Mapping[str, Any]) -> Record:
     attributes = record.get("attributes") if isinstance(record.get("attributes"), Mapping) else None
     attributes = attributes or {}
     error = record.get("error")
-    first = attributes.get("gen_ai.response.time_to_first_chunk")
-    names = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
-    model = next((attributes[name] for name in names if attributes.get(name)), None)
+    first = attributes.get(TO_FIRST_CHUNK)
+    model = model_of(attributes)
     found: Record = {
         "model": str(model) if model is not None else None,
         "time_to_first_token_ms": first * 1e3 if isinstance(first, (int, float)) else None,
@@ -108,30 +109,19 @@ def asked_of(record: Mapping[str, Any]) -> Record:
     return found
 
 
-def _microseconds(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text if known(text) else None
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-
-
 def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:
     """Return the span records of a file's bytes, as a part would give them.
 
     Args:
         data: the file.
-        columns: only these, and then those of `ASKED` too where they are among them; None for all that a part has.
+        columns: only these, those of `ASKED` among them; None for all that a part has.
     """
-    pa = _pyarrow()
+    pa = pyarrow()
     import pyarrow.compute as pc
 
     file = pa.parquet.ParquetFile(pa.BufferReader(data))
     there = file.schema_arrow.names
-    names = [name for name in there if name not in OWNERS and (name in columns if columns is not None else name not in ASKED)]
+    names = [name for name in there if (name in columns if columns is not None else name not in ASKED)]
     table = file.read(columns=names)
     found = []
     for name in names:

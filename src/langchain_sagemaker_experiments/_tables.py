@@ -34,6 +34,8 @@ TRACE_COLUMNS: Final = (
 )
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "spans", "model_calls", "errors")
+TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+"""Attribute of a streamed call: seconds to its first token."""
 MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 Record = Mapping[str, Any]
 
@@ -105,7 +107,8 @@ def trace_row(group: list[Record]) -> dict[str, Any]:
         "duration_ms": first["duration_ms"] if len(roots) == 1 else _spread(roots),
         "inputs": first["inputs"],
         "outputs": last["outputs"],
-        "model": ", ".join(dict.fromkeys(name for name in map(_model, models) if name)) or None,
+        "model": ", ".join(dict.fromkeys(name for name in (model_of(record["attributes"] or {}) for record in models) if name))
+        or None,
         "input_tokens": sum(_tokens(record, "input") for record in models),
         "output_tokens": sum(_tokens(record, "output") for record in models),
         "spans": len(group),
@@ -140,13 +143,10 @@ def _spread(roots: list[Record]) -> float | None:
     return float((max(ends) - roots[0]["start_time"]).total_seconds() * 1e3)
 
 
-def _model(record: Record) -> str | None:
-    attributes = record["attributes"] or {}
-    return (
-        attributes.get("gen_ai.request.model")
-        or attributes.get("gen_ai.response.model")
-        or attributes.get("sagemaker.endpoint_name")
-    )
+def model_of(attributes: Mapping[str, Any]) -> Any:
+    """Return the model of a call: as it was asked for, else as it answered, else its SageMaker endpoint; None of no call."""
+    names = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
+    return next((attributes[name] for name in names if attributes.get(name)), None)
 
 
 def _tokens(record: Record, side: str) -> int:

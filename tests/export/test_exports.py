@@ -284,6 +284,13 @@ def test_json_lines_are_read_back_as_they_were(spans: pd.DataFrame, tmp_path: Pa
     pd.testing.assert_frame_equal(again, spans)
 
 
+def test_parquet_is_read_back_with_whose_the_spans_are(spans: pd.DataFrame, tmp_path: Path) -> None:
+    again = load_spans(export_spans(spans, tmp_path / "spans.parquet"))
+    assert set(again["run_name"]) == {"one"}
+    for name in ("span_id", "inputs", "attributes", "experiment_name"):
+        assert again[name].tolist() == spans[name].tolist()
+
+
 # --- what is asked for wrongly --------------------------------------------------------------------------------------
 def test_an_ending_that_names_no_format_is_refused_and_nothing_is_written(spans: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"does not say its format: end it in \.otlp\.json"):

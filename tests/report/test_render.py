@@ -96,14 +96,17 @@ def test_numbers_and_texts_json_has_no_place_for_are_kept(tmp_path: Path) -> Non
         "start_time": "2026-11-21T10:00:00.000001Z",
         "end_time": None,
         "duration_ms": float("nan"),
-        "inputs": {"big": 2**63, "exact": 2**53 + 1, "inf": float("inf"), 3: {"set": {1}}},
+        "inputs": {"text": "größe", "big": 2**63, "exact": 2**53 + 1, "inf": float("inf"), 3: {"set": {1}}},
         "outputs": float("nan"),
         "attributes": None,
         "tags": None,
     }
-    data = unpack(render_report(to_frame([record]), tmp_path / "r.html").path.read_text())
-    (span,) = data["block-0"]
-    assert span["inputs"] == {"big": str(2**63), "exact": str(2**53 + 1), "inf": "inf", "3": {"set": "{1}"}}
+    page = render_report(to_frame([record]), tmp_path / "r.html").path.read_text()
+    (span,) = unpack(page)["block-0"]
+    (packed,) = re.findall(r'id="block-0">([^<]*)<', page)
+    assert "größe" in gzip.decompress(base64.b64decode(packed)).decode()  # as it is: the page's search looks at this text
+    assert span["name"] == "\ud800 lone"
+    assert span["inputs"] == {"text": "größe", "big": str(2**63), "exact": str(2**53 + 1), "inf": "inf", "3": {"set": "{1}"}}
     assert span["outputs"] is None
     assert span["start"] % 1 == pytest.approx(0.001, abs=1e-4)
 

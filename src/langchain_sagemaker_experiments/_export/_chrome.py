@@ -9,13 +9,12 @@ Source of the rules: "Trace Event Format", the document of the Chromium project.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .._cells import json_bytes, known, microseconds
-from .._tables import group_by_trace, rows_of
+from .._cells import json_bytes, known, microseconds, moment_of
+from .._tables import TO_FIRST_CHUNK, group_by_trace, rows_of
 from .._version import __version__
 
 if TYPE_CHECKING:
@@ -150,23 +149,14 @@ def _complete(bar: _Bar, process: int) -> dict[str, Any]:
 def _instants(bar: _Bar, process: int) -> Iterator[dict[str, Any]]:
     attributes = bar.record["attributes"] or {}
     events = list(bar.record["events"] or ())
-    first = attributes.get("gen_ai.response.time_to_first_chunk")
+    first = attributes.get(TO_FIRST_CHUNK)
     if isinstance(first, (int, float)) and not any(event.get("name") == "first_token" for event in events):
         yield _instant("first_token", bar, bar.start + round(first * 1e6), process, {})
     for event in events:
-        at = _moment(event.get("time"))
+        at = microseconds(moment_of(event.get("time")))
         if at is not None:
             yield _instant(str(event.get("name")), bar, at, process, event.get("attributes") or {})
 
 
 def _instant(name: str, bar: _Bar, at: int, process: int, args: Any) -> dict[str, Any]:
     return {"ph": "i", "s": "t", "name": name, "cat": "event", "ts": at, "pid": process, "tid": bar.track + 1, "args": args}
-
-
-def _moment(text: Any) -> int | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6)
-    except ValueError:
-        return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from .._cells import json_bytes, json_text, known, microseconds
+from .._cells import json_bytes, json_text, known, microseconds, moment_of
 from .._tables import is_architecture, rows_of
 from .._version import __version__
 from ._messages import input_messages, output_messages
@@ -129,16 +129,13 @@ def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _events(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    import datetime
-
     for event in row["events"] or ():
-        try:
-            at = datetime.datetime.fromisoformat(str(event.get("time")).replace("Z", "+00:00"))
-        except ValueError:
+        at = microseconds(moment_of(event.get("time")))
+        if at is None:
             continue
         attributes = event.get("attributes") if isinstance(event.get("attributes"), Mapping) else {"value": event.get("attributes")}
         yield {
-            "timeUnixNano": str(round(at.timestamp() * 1e6) * 1_000),
+            "timeUnixNano": str(at * 1_000),
             "name": str(event.get("name")),
             "attributes": [_pair(name, value) for name, value in attributes.items()],
         }

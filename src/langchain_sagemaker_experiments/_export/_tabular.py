@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .._cells import json_text, known
-from ..exceptions import MissingExtraError
+from .._parquet import OWNERS, TEXTS, TIMES, pyarrow, schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NESTED: Final = ("inputs", "outputs", "error", "attributes", "events", "tags", "metadata", "component")
-_TEXT: Final = ("trace_id", "span_id", "parent_span_id", "kind", "name", "status", "session_id", "experiment_name", "run_name")
+_TEXT: Final = (*TEXTS, "session_id", *OWNERS)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -25,7 +24,7 @@ def flat(spans: pd.DataFrame) -> pd.DataFrame:
         values = spans[name]
         if name in _TEXT:
             columns[name] = pd.Series([value if known(value) else None for value in values], dtype=object)
-        elif name in ("start_time", "end_time"):
+        elif name in TIMES:
             columns[name] = values.dt.as_unit("us").reset_index(drop=True)
         elif name == "duration_ms":
             columns[name] = values.reset_index(drop=True)
@@ -51,13 +50,7 @@ def write_csv(spans: pd.DataFrame, path: Path) -> None:
 
 def write_parquet(spans: pd.DataFrame, path: Path) -> None:
     """Write Parquet, zstd: times as UTC microseconds, numbers as numbers, everything nested as JSON text."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "analysis", "Parquet") from error
+    pa = pyarrow()
     frame = flat(spans)
-    kinds = {"duration_ms": pa.float64(), "schema_version": pa.int16()}
-    kinds.update(dict.fromkeys(("start_time", "end_time"), pa.timestamp("us", tz="UTC")))
-    schema = pa.schema([(str(name), kinds.get(str(name), pa.string())) for name in frame.columns])
-    pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path, compression="zstd")
+    table = pa.Table.from_pandas(frame, schema=schema(str(name) for name in frame.columns), preserve_index=False)
+    pa.parquet.write_table(table, path, compression="zstd")

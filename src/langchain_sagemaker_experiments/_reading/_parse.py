@@ -63,12 +63,12 @@ def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Recor
     return good
 
 
-def parse_parquet(address: str, data: bytes, problems: list[Problem]) -> list[Record]:
-    """Return the span records of a Parquet file that `compact` or `export_spans` wrote."""
+def parse_parquet(address: str, data: bytes, problems: list[Problem], columns: set[str] | None = None) -> list[Record]:
+    """Return the span records of a Parquet file that `compact` or `export_spans` wrote; with `columns`, only these fields."""
     from .._parquet import read_records
 
     try:
-        records = read_records(data)
+        records = read_records(data, None if columns is None else columns.union(_ESSENTIAL))
     except MissingExtraError:
         raise
     except Exception as error:

@@ -94,18 +94,18 @@ def _read(part: Part) -> Contents:
     return replace(contents, experiment=contents.experiment or part.experiment, run=contents.run or part.run)
 
 
-def part_at(part: Part) -> Contents:
-    """Read a part by its address alone, with the credentials found here: what a worker elsewhere does.
+def part_at(address: str, experiment: str | None, run: str | None) -> Contents:
+    """Read a part by its address, with the credentials found here: what a worker elsewhere does.
 
     Raises:
         SpanReadError: it can't be read.
     """
-    if part.address.startswith("s3://"):
-        bucket, _, key = part.address.removeprefix("s3://").partition("/")
+    if address.startswith("s3://"):
+        bucket, _, key = address.removeprefix("s3://").partition("/")
         found = _s3_part(_worker_client(*(os.environ.get(name) for name in _CLIENT_SETTINGS)), bucket, key)
     else:
-        found = _file_part(Path(part.address))
-    return _read(replace(part, read=found.read))
+        found = _file_part(Path(address))
+    return _read(replace(found, experiment=experiment, run=run))
 
 
 _CLIENT_SETTINGS: Final = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION")
@@ -125,7 +125,7 @@ def _of_folder(path: Path) -> list[Part]:
         raise SpanReadError(f"There is no folder or file {path}.")
     everything = list(path.rglob("*"))
     manifests = {
-        str(found.parent.parent): _manifest(str(found), found.read_bytes)
+        found.parent.parent.as_posix(): _manifest(str(found), found.read_bytes)
         for found in everything
         if found.name == MANIFEST and found.parent.name == FOLDER
     }

@@ -12,29 +12,15 @@ import orjson
 
 from .._cells import known, microseconds
 from .._preview import plain, preview
+from .._reading import COLUMNS
 from .._tables import trace_row
 
 _BLOCK_BYTES: Final = 512 * 1024
 """Spans lie in blocks of about this many bytes of JSON: small enough to open at once, large enough to compress well."""
 _PREVIEW: Final = 160
 _GZIP_LEVEL: Final = 6
-_SPAN_FIELDS: Final = (
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "kind",
-    "name",
-    "status",
-    "duration_ms",
-    "session_id",
-    "inputs",
-    "outputs",
-    "error",
-    "attributes",
-    "events",
-    "tags",
-    "metadata",
-    "component",
+_SPAN_FIELDS: Final = tuple(
+    name for name in COLUMNS if name not in ("start_time", "end_time", "schema_version", "experiment_name", "run_name")
 )
 
 
@@ -44,7 +30,8 @@ def dump(value: Any) -> bytes:
     try:
         return orjson.dumps(value, default=str, option=options | orjson.OPT_STRICT_INTEGER)
     except TypeError:
-        return json.dumps(_exact(value), default=str, ensure_ascii=True).encode()
+        # As it is, not in escapes, so that the page's search finds it; but lone surrogates, which UTF-8 has no place for.
+        return json.dumps(_exact(value), default=str, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _exact(value: Any) -> Any:

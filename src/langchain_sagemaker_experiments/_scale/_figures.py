@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from .._tables import MODEL_KINDS
+
 if TYPE_CHECKING:
     import pandas as pd
 
 By = Literal["model", "component", "session", "day", "run", "kind"]
 
-_MODELS: Final = ("llm", "chat_model", "embedding")
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "model": ("model",),
     "component": ("kind", "name"),
     "session": ("session_id",),
-    "day": ("start_time",),
+    "day": ("day",),
     "run": ("experiment_name", "run_name"),
     "kind": ("kind",),
 }
@@ -49,20 +50,24 @@ def summarize(spans: Any, by: By | Sequence[By] = "model", *, models_only: bool 
     Raises:
         ValueError: `by` is none of those.
     """
+    keys = _keys(by)
+    frame = _with_asked(spans)
+    narrow = frame[list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))]
+    if models_only or (models_only is None and keys == ["model"]):
+        narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
+    if "day" in keys:
+        narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
+    narrow = narrow.assign(**{key: narrow[key].fillna("").astype(str) for key in keys})
+    return _grouped(narrow, keys, _figures, _FIGURES)
+
+
+def _keys(by: By | Sequence[By]) -> list[str]:
+    """The columns that a row is of."""
     names = [by] if isinstance(by, str) else list(by)
     for name in names:
         if name not in _GROUPS:
             raise ValueError(f"by must be of {', '.join(_GROUPS)}, not {name!r}.")
-    frame = _with_asked(spans)
-    keys = list(dict.fromkeys(column for name in names for column in _GROUPS[name]))
-    narrow = frame[list(dict.fromkeys((*keys, *_NEEDED)))]
-    if models_only or (models_only is None and names == ["model"]):
-        narrow = narrow[narrow["kind"].isin(_MODELS)]
-    if "start_time" in keys:
-        narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
-        keys = ["day" if key == "start_time" else key for key in keys]
-    narrow = narrow.assign(**{key: narrow[key].fillna("").astype(str) for key in keys})
-    return _grouped(narrow, keys, _figures, _FIGURES)
+    return list(dict.fromkeys(column for name in names for column in _GROUPS[name]))
 
 
 def _figures(group: pd.DataFrame) -> pd.Series:
@@ -128,7 +133,7 @@ def repeated_prompts(spans: Any, n: int = 10) -> pd.DataFrame:
     """Return the `n` prompts that models were given most often: `prompt` (as JSON), `calls`, `input_tokens`."""
     frame = _with_asked(spans)
     narrow = frame[["kind", "inputs", "input_tokens"]]
-    narrow = narrow[narrow["kind"].isin(_MODELS)]
+    narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
     if _is_lazy(narrow):
         counted = narrow.map_partitions(_count_prompts, meta={"prompt": object, "calls": "int64", "input_tokens": "int64"})
         totals = counted.groupby("prompt")[["calls", "input_tokens"]].sum().reset_index().compute()
@@ -170,6 +175,5 @@ def cost(spans: Any, prices: Mapping[str, tuple[float, float]], by: By | Sequenc
         (row_in * price_in + row_out * price_out) / 1e6
         for row_in, row_out, (price_in, price_out) in zip(each["input_tokens"], each["output_tokens"], priced, strict=True)
     ]
-    keys = ["day" if column == "start_time" else column for name in names for column in _GROUPS[name]]
     columns = ["input_tokens", "output_tokens", "cost"]
-    return each.groupby(keys, as_index=False)[columns].agg(lambda values: values.sum(skipna=False))
+    return each.groupby(_keys(by), as_index=False)[columns].agg(lambda values: values.sum(skipna=False))

@@ -7,11 +7,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .._cells import known
 from .._compacted import place_of
 from .._parquet import ASKED, asked_of
 from .._reading import COLUMNS, Problem, to_frame
-from .._reading._parse import describe, merge_records, parse_part
+from .._reading._parse import describe, merge_records, parse_parquet, parse_part
 from .._reading._sources import Part, find_parts, part_at
 from ..exceptions import MissingExtraError, SpanReadError, SpanReadWarning
 
@@ -98,9 +97,9 @@ class _Read:
         problems: list[Problem] = []
         records: list[dict[str, Any]] = []
         if address:
-            contents = part_at(Part(address, _nothing, experiment, run))
+            contents = part_at(address, experiment, run)
             if address.endswith(".parquet"):
-                records = self._parquet(address, contents.data, wanted, problems)
+                records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
             else:
                 records = [{**record, **asked_of(record)} for record in merge_records(parse_part(address, contents.data, problems))]
             for record in records:
@@ -111,15 +110,6 @@ class _Read:
                 raise SpanReadError(describe(problems))
             warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
         return self._chosen(_shape(to_frame(records), records, [*wanted, *_FILTERED]), wanted)
-
-    def _parquet(self, address: str, data: bytes, wanted: list[str], problems: list[Problem]) -> list[dict[str, Any]]:
-        from .._parquet import read_records
-
-        try:
-            return read_records(data, columns={*wanted, *_FILTERED})
-        except Exception as error:
-            problems.append(Problem(address, f"not a whole Parquet file of spans ({type(error).__name__}: {error})"))
-            return []
 
     def _chosen(self, frame: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
         kept = frame["status"] != "running"
@@ -133,10 +123,6 @@ class _Read:
 
 
 _FILTERED: Final = ("status", "start_time", "kind")
-
-
-def _nothing() -> Any:
-    raise AssertionError("a part that is read by its address")
 
 
 def _shape(frame: pd.DataFrame, records: list[dict[str, Any]], wanted: Sequence[str]) -> pd.DataFrame:
@@ -167,6 +153,6 @@ def _may_hold(part: Part, begin: Any, until: Any) -> bool:
     """Tell by its place whether a Parquet file may hold spans of these days; of a part its place tells nothing."""
     place = place_of(part.address)
     day = next((piece[5:] for piece in place[1].split("/") if piece.startswith("date=")), None) if place is not None else None
-    if day is None or not known(day) or day == "unknown":
+    if day is None or day == "unknown":
         return True
     return not (begin is not None and day < f"{begin:%Y-%m-%d}") and not (until is not None and day > f"{until:%Y-%m-%d}")

@@ -23,7 +23,7 @@ def graph_of(runnable: Any) -> dict[str, Any]:
     Subgraphs are opened where the runnable can (LangGraph's `xray`); the id of a node within one is `{subgraph}:{node}`.
 
     Returns:
-        `{"nodes": [{"id", "name", "kind", "type", "component"}], "edges": [{"source", "target", "label", "conditional"}]}`.
+        `{"name", "nodes": [{"id", "name", "kind", "type", "component"}], "edges": [{"source", "target", "label", "conditional"}]}`.
 
     Raises:
         TypeError: it is no runnable, so has no graph.
@@ -36,6 +36,7 @@ def graph_of(runnable: Any) -> dict[str, Any]:
     except TypeError:
         graph = draw()
     return {
+        "name": _name(runnable),
         "nodes": [_node(node) for node in graph.nodes.values()],
         "edges": [
             {
@@ -47,6 +48,14 @@ def graph_of(runnable: Any) -> dict[str, Any]:
             for edge in graph.edges
         ],
     }
+
+
+def _name(runnable: Any) -> str:
+    name = getattr(runnable, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    get_name = getattr(runnable, "get_name", None)
+    return str(get_name()) if callable(get_name) else type(runnable).__name__
 
 
 def _node(node: Any) -> dict[str, Any]:

@@ -52,14 +52,14 @@ Report.data = (() => {
 
   // Which traces hold a text anywhere in their spans. `tell` hears how far it is; `stopped` ends it.
   async function search(text, blocks, tell, stopped) {
-    const wanted = text.toLowerCase();
+    const wanted = JSON.stringify(text.toLowerCase()).slice(1, -1);
     const found = new Set();
     for (let number = 0; number < blocks && !stopped(); number++) {
       // A look at the whole text first: most blocks hold nothing, and need no parsing.
       const raw = await read(`block-${number}`);
-      if (raw.toLowerCase().includes(JSON.stringify(wanted).slice(1, -1))) {
+      if (raw.toLowerCase().includes(wanted)) {
         for (const span of JSON.parse(raw)) {
-          if (!found.has(span.trace_id) && JSON.stringify(span).toLowerCase().includes(JSON.stringify(wanted).slice(1, -1)))
+          if (!found.has(span.trace_id) && JSON.stringify(span).toLowerCase().includes(wanted))
             found.add(span.trace_id);
         }
       }

@@ -175,5 +175,5 @@ Report.details = (() => {
     place.scrollTop = 0;
   }
 
-  return { show, tree, pairs };
+  return { show, tree };
 })();
