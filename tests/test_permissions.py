@@ -15,7 +15,7 @@ import pytest
 from langchain_core.outputs import Generation, LLMResult
 from moto.core.authorization import enable_iam_authentication
 
-from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans
+from langchain_sagemaker_experiments import CompactionError, SageMakerCallbackHandler, compact, load_spans
 from langchain_sagemaker_experiments._destinations._find import _CONTEXTS, surrounding_run
 from langchain_sagemaker_experiments.local import LocalSageMaker
 
@@ -115,3 +115,13 @@ def test_without_any_one_action_the_failing_call_names_it_and_nothing_is_lost(sd
         assert handler.flush_tracker().spans == waiting
         found = {inputs["prompts"][0] for inputs in load_spans(run, sagemaker_session=allowed)["inputs"]}
     assert "first" in found
+
+
+def test_a_compaction_that_may_not_write_names_the_action_and_loses_nothing(sdk: Any, user: Any) -> None:
+    handler = new_handler()
+    with sdk.Run(experiment_name="e", run_name="r", sagemaker_session=user(POLICY)):
+        handler.flush_tracker()
+    session = user(without("s3:PutObject"))
+    with enable_iam_authentication(), pytest.raises(CompactionError, match="need the action s3:PutObject.*Nothing is lost"):
+        compact(experiment_name="e", run_name="r", sagemaker_session=session)
+    assert len(load_spans(experiment_name="e", run_name="r", sagemaker_session=session)) == 1

@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from . import _spool
+from ._compacted import ENDING, FOLDER
 from ._destinations import Destination, destination_for
 from ._destinations._offline import ARTIFACTS_FOLDER, LOG_NAME
 from ._failures import explain
@@ -208,6 +209,10 @@ def _sync_bundle(bundle: Bundle, run: Any, result: SyncResult, progress: Progres
             result.spans += len(records)
             result.bytes += len(data)
         progress(part.name)
+    compacted = len(list((bundle.folder / FOLDER).rglob(f"*{ENDING}")))
+    if compacted:
+        why = f"{compacted} Parquet files are not sent, sync sends parts: what was compacted before it was synced stays here"
+        result.problems.append(Problem(str(bundle.folder / FOLDER), why))
     done: dict[str, Any] = {"counted": [part.name for part in parts]}
     if bundle.log is not None:
         done["log_lines"] = _replay(bundle, run)

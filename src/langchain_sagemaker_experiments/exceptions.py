@@ -46,7 +46,7 @@ class SpanReadError(TrackerError):
 
 
 class CompactionError(TrackerError):
-    """A compaction can't be done now: another one is at work. Nothing was changed."""
+    """A compaction could not be done, or not to its end. Nothing is lost: what it did not finish does not count."""
 
 
 class MissingExtraError(TrackerError, ImportError):

@@ -163,6 +163,18 @@ def test_a_report_goes_to_the_run_as_one_artifact(open_run: Callable[..., Any], 
     assert len(component["OutputArtifacts"]) == 1
 
 
+def test_a_run_full_of_artifacts_names_the_report_in_a_parameter(
+    open_run: Callable[..., Any], frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    with open_run() as run:
+        for number in range(30):
+            run.log_artifact(f"mine-{number}", "s3://bucket/key")
+        report = render_report(frame, tmp_path / "r.html", run=run)
+    component = boto3.client("sagemaker").describe_trial_component(TrialComponentName=run._trial_component.trial_component_name)
+    assert component["Parameters"]["langchain-report"]["StringValue"] == report.uri
+    assert len(component["OutputArtifacts"]) == 30
+
+
 def test_an_offline_run_takes_a_report_too(frame: pd.DataFrame, tmp_path: Path) -> None:
     run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
     report = render_report(frame, tmp_path / "r.html", run=run)

@@ -178,6 +178,24 @@ def test_one_compaction_at_a_time_and_a_dead_ones_lease_is_taken_over(tmp_path: 
     assert not lease.exists()
 
 
+def test_a_compaction_that_can_not_write_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "one", 3)
+    (tmp_path / "e" / "one" / "langchain-traces" / "compacted").write_text("a file where the folder should be")
+    with pytest.raises(CompactionError, match=r"stopped\. .* Nothing is lost: 0 spans were compacted before"):
+        compact(tmp_path)
+    assert len(load_spans(tmp_path)) == 15
+
+
+def test_sync_says_that_it_sends_parts_only(tmp_path: Path, sdk: Any, session: Any) -> None:
+    from langchain_sagemaker_experiments._sync import find_bundles, sync
+
+    write(tmp_path, "one", 2)
+    compact(tmp_path)
+    result = sync(find_bundles(tmp_path), sagemaker_session=session)
+    assert result.spans == 10
+    assert "1 Parquet files are not sent" in str(result.problems[0])
+
+
 def test_a_damaged_manifest_is_not_guessed_at(tmp_path: Path) -> None:
     from langchain_sagemaker_experiments import SpanReadError
 

@@ -175,3 +175,7 @@ def test_the_athena_table_has_the_files_columns_and_places() -> None:
     ) in ddl
     with pytest.raises(ValueError, match="is no name of an experiment or run"):
         athena_ddl("s3://b/p", experiments=["e'; drop"], runs=["r"])
+    with pytest.raises(ValueError, match="since must be a day"):
+        athena_ddl("s3://b/p", experiments=["e"], runs=["r"], since="yesterday")
+    with pytest.raises(ValueError, match="is no s3:// address that fits"):
+        athena_ddl("s3://b/p'--", experiments=["e"], runs=["r"])

@@ -26,7 +26,7 @@ class Destination(Protocol):
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Store a file that is no part, such as a report, as an artifact of the run, and return its address.
 
-        A file of the same name is replaced. Raises ValueError when the run can hold no further artifact.
+        A file of the same name is replaced.
         """
 
     def parameters(self) -> Mapping[str, Parameter]:

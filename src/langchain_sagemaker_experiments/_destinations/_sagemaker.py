@@ -77,7 +77,7 @@ class SageMakerRunDestination:
         """Upload a file to where `Run.log_file` puts them, and register it; an older one of the same name is replaced."""
         bucket, prefix = self.place()
         uri = self._put(bucket, f"{prefix.rsplit('/', 1)[0]}/{name}", data, media_type)
-        self._run.log_artifact(name=artifact, value=uri, media_type=media_type)
+        self._show(artifact, uri, media_type)
         return uri
 
     def _put(self, bucket: str, key: str, data: bytes | bytearray, media_type: str) -> str:
@@ -93,14 +93,17 @@ class SageMakerRunDestination:
 
     def register(self, uri: str) -> None:
         """Make an address the Run's `langchain-traces` artifact; the SDK sends it when the Run closes."""
+        self._show(ARTIFACT_NAME, uri, MEDIA_TYPE)
+
+    def _show(self, artifact: str, uri: str, media_type: str) -> None:
         try:
-            self._run.log_artifact(name=ARTIFACT_NAME, value=uri, media_type=MEDIA_TYPE)
+            self._run.log_artifact(name=artifact, value=uri, media_type=media_type)
         except ValueError:
-            # The SDK refuses a 31st artifact, and a replacement too. The parts are found by their place; for the eye,
+            # The SDK refuses a 31st artifact, and a replacement too. Files are found by their place; for the eye,
             # ExperimentAnalytics shows parameters as well.
-            logger.info("The Run holds its full number of artifacts; its traces are named in the parameter %r.", ARTIFACT_NAME)
-            if ARTIFACT_NAME in self.parameters() or len(self.parameters()) < MAX_PARAMETERS:
-                self._run.log_parameters({ARTIFACT_NAME: uri})
+            logger.info("The Run holds its full number of artifacts; the address is in the parameter %r.", artifact)
+            if artifact in self.parameters() or len(self.parameters()) < MAX_PARAMETERS:
+                self._run.log_parameters({artifact: uri})
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the Run's parameters, the loaded ones included."""

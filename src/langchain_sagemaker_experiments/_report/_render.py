@@ -177,7 +177,7 @@ def upload_report(report: Report, run: Any) -> Report:
     """Upload a report to a run as its artifact `langchain-report`, and return it with its `uri`.
 
     Raises:
-        DestinationError: the run takes no files, is not open, or holds its full number of artifacts; the file stays.
+        DestinationError: the run takes no files, is not open, or the upload failed; the file stays.
     """
     from .._destinations import destination_for
     from .._failures import explain

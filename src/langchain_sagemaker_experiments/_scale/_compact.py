@@ -23,8 +23,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .._compacted import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest
+from .._failures import explain
 from .._layout import PART_PREFIX, TRACES_FOLDER, new_part_name
 from .._parquet import to_table
 from .._reading import Problem
@@ -90,7 +92,7 @@ def compact(
 
     Raises:
         SpanReadError: the source does not exist or can't be reached.
-        CompactionError: another compaction of a run is at work.
+        CompactionError: another compaction of a run is at work, or something can't be written or removed; nothing is lost.
         MissingExtraError: pyarrow is not installed.
     """
     result = Compacted()
@@ -102,12 +104,19 @@ def compact(
             places.setdefault(folder, []).append(part)
     for folder in places:
         store = _store(folder, sagemaker_session)
-        with _Lease(store) as lease:
-            # Listed again, now that nobody else is at work here.
-            parts = [part for part in find_parts(folder, None, None, sagemaker_session) if not part.address.endswith(ENDING)]
-            known = {part.address: part for part in places[folder]}
-            named = [known.get(part.address, part) for part in parts]
-            _compact_run(store, named, grace, lease, result, tell)
+        try:
+            with _Lease(store) as lease:
+                # Listed again, now that nobody else is at work here.
+                parts = [part for part in find_parts(folder, None, None, sagemaker_session) if not part.address.endswith(ENDING)]
+                known = {part.address: part for part in places[folder]}
+                named = [known.get(part.address, part) for part in parts]
+                _compact_run(store, named, grace, lease, result, tell)
+        except (ClientError, BotoCoreError, OSError) as error:
+            raise CompactionError(
+                f"The compaction of {folder} stopped. {explain(error, 'compact again')} Nothing is lost: {result.spans:,} spans "
+                "were compacted before, all others are read from their parts as ever. What it left unfinished does not count, "
+                "and the next compaction removes it."
+            ) from error
     return result
 
 

@@ -31,8 +31,10 @@ def athena_ddl(
     """
     if not _NAME.fullmatch(table):
         raise ValueError(f"{table!r} is no name of a table: letters, digits and underscores only.")
-    if not address.startswith("s3://"):
-        raise ValueError(f"{address!r} is no s3:// address.")
+    if not re.fullmatch(r"s3://[a-z0-9.-]+(/[^'\s]*)?", address):
+        raise ValueError(f"{address!r} is no s3:// address that fits into SQL.")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", since):
+        raise ValueError(f"since must be a day such as 2025-01-01, not {since!r}.")
     for name in (*experiments, *runs):
         if not re.fullmatch(r"[a-zA-Z0-9-]+", name):
             raise ValueError(f"{name!r} is no name of an experiment or run.")
