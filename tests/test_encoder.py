@@ -38,10 +38,10 @@ from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, ImagePromptValue, StringPromptValue
 
 from langchain_sagemaker_experiments._encoder import Encoder, replace_media, truncate_json
-from langchain_sagemaker_experiments._values import make_convert
+from langchain_sagemaker_experiments._values import make_choose
 
-CONVERT, FIELDS_OF = make_convert()
-ENCODER = Encoder(CONVERT, fields_of=FIELDS_OF)
+CHOOSE, FIELDS_OF = make_choose()
+ENCODER = Encoder(CHOOSE, fields_of=FIELDS_OF)
 
 
 def encoded(value: Any) -> Any:
@@ -216,7 +216,7 @@ def test_media_in_messages_is_replaced_by_type_size_and_hash(block: Any, mark: s
 
 
 def test_media_is_kept_on_request() -> None:
-    keeping = Encoder(make_convert(keep_media=True)[0], keep_media=True)
+    keeping = Encoder(make_choose(keep_media=True)[0], keep_media=True)
     assert BASE64 in keeping.encode(HumanMessage([BLOCKS[0][0]])).decode()
 
 
@@ -237,26 +237,26 @@ def test_values_are_taken_at_the_moment() -> None:
 
 
 def test_a_long_value_is_cut_with_its_true_size_and_hash() -> None:
-    small = Encoder(CONVERT, max_bytes=2_000)
+    small = Encoder(CHOOSE, max_bytes=2_000)
     text = "é" * 5_000
     cut = json.loads(small.encode({"short": "kept", "long": text}))
     assert cut["short"] == "kept"
     assert cut["long"].startswith("ééé")
     assert cut["long"].endswith(f"<truncated: 10000 bytes sha256={hashlib.sha256(text.encode()).hexdigest()}>")
     assert len(small.encode({"long": text})) <= 2_200
-    whole = Encoder(CONVERT, max_bytes=None)
+    whole = Encoder(CHOOSE, max_bytes=None)
     assert json.loads(whole.encode({"long": text})) == {"long": text}
 
 
 def test_many_numbers_are_cut_with_a_count() -> None:
-    small = Encoder(CONVERT, max_bytes=2_000)
+    small = Encoder(CHOOSE, max_bytes=2_000)
     cut = json.loads(small.encode({"vector": list(range(100_000))}))
     assert cut["<truncated>"].startswith("588902 bytes sha256=")
     assert cut["value"]["vector"][-1].endswith("more items>")
 
 
 def test_media_does_not_count_against_the_bound() -> None:
-    small = Encoder(CONVERT, max_bytes=4_000)
+    small = Encoder(CHOOSE, max_bytes=4_000)
     huge = base64.b64encode(bytes(100_000)).decode()
     value = json.loads(small.encode([{"url": f"data:image/png;base64,{huge}"}, "text"]))
     assert value[0]["url"].startswith("<media image/png 100000 bytes")
@@ -317,7 +317,7 @@ def test_any_value_encodes_to_valid_json(value: Any) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_value_stays_near_its_bound(value: Any, bound: int) -> None:
     big = [value, "x" * 5_000, value]
-    data = Encoder(CONVERT, max_bytes=bound).encode(big)
+    data = Encoder(CHOOSE, max_bytes=bound).encode(big)
     json.loads(data)
     assert len(data) <= 2 * bound + 4_000
 

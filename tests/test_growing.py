@@ -21,11 +21,11 @@ from langgraph.graph.message import add_messages
 from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, load_spans
 from langchain_sagemaker_experiments._encoder import Encoder
 from langchain_sagemaker_experiments._growing import MANY
-from langchain_sagemaker_experiments._values import make_convert
+from langchain_sagemaker_experiments._values import make_choose
 from support.recording import Recording
 
-CONVERT, FIELDS_OF = make_convert()
-PLAIN = Encoder(CONVERT)
+CHOOSE, FIELDS_OF = make_choose()
+PLAIN = Encoder(CHOOSE)
 
 
 def history(count: int, text: str = "some words of a message") -> list[BaseMessage]:

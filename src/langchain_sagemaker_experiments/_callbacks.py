@@ -18,7 +18,7 @@ from ._attributes import agent_attributes, model_attributes, retriever_attribute
 from ._event_callbacks import EventCallbacks
 from ._manual import ManualSpans
 from ._recorder import attribute
-from ._span import LiveSpan
+from ._span import NO_VALUE, LiveSpan
 from ._values import chain_kind, name_of, raw_response
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._fault("on_chain_end", error)
 
     def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
-        if inputs is not None and span.sampled and (span.inputs is None or span.inputs == _STREAM_PLACEHOLDER):
+        if inputs is not None and span.sampled and (span.inputs == NO_VALUE or span.inputs == _STREAM_PLACEHOLDER):
             span.inputs = self._take(inputs)
 
     def on_chain_error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_LOGGED_FAULTS: Final = 20
+
+innermost: ContextVar[tuple[UUID, UUID | None] | None] = ContextVar("sagemaker_manual_span", default=None)
+"""The innermost span by hand of this context, and the LangChain run it was opened in."""
 
 
 class Capture:
@@ -49,7 +53,8 @@ class Capture:
         tags: Sequence[str] | None,
         metadata: Mapping[str, Any] | None,
     ) -> LiveSpan:
-        if run_id is not None or self._recorder.current(None) is None:
+        # Most starts have a parent and lie in no span by hand: then LangChain's word is all there is.
+        if (parent_run_id is None or innermost.get() is not None) and (run_id is not None or self._recorder.current(None) is None):
             parent_run_id = self._parent_here(parent_run_id)
         span = self._recorder.start(run_id, parent_run_id, kind, name)
         if span.sampled:

@@ -9,10 +9,9 @@ middle of a user's call. Arrays go through the hook.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,6 +20,7 @@ from ._growing import MANY, FieldsOf, GrowingLists, Prefix
 from ._limits import DEFAULT_MAX_FIELD_BYTES
 from ._plain import (
     LARGE_TEXT,
+    Choose,
     Convert,
     LargeText,
     LongList,
@@ -31,9 +31,13 @@ from ._plain import (
     to_plain,
     type_name,
 )
+from ._truncation import truncate_json
 
 _LOOSE_BYTES: Final = 16_384
 """orjson's bytes hold on to the 4 KiB and more they were written into (3.13); shorter ones are copied to their true size."""
+
+_MAX_CHOSEN: Final = 4_096
+"""Types whose converter is remembered; classes made at run time could otherwise pile up."""
 
 _DATA_URL: Final = re.compile(rb"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,([A-Za-z0-9+/=_-]{32,})")
 """A `data:` address with base64 content inside a JSON string. Shorter ones than 32 characters are text, not media."""
@@ -107,11 +111,27 @@ class _Held(threading.local):
         self.found: dict[int, str | Prefix] = {}
 
 
+class _Converters(dict[type, Convert]):
+    """Type → what converts it, chosen when the type is first seen. A look-up is all that a known type costs."""
+
+    def __init__(self, choose: Callable[[type], Convert], fixed: Mapping[type, Convert]) -> None:
+        super().__init__(fixed)
+        self._choose = choose
+        self._fixed = fixed
+
+    def __missing__(self, cls: type) -> Convert:
+        if len(self) >= _MAX_CHOSEN:
+            self.clear()
+            self.update(self._fixed)
+        converter = self[cls] = self._choose(cls)
+        return converter
+
+
 class Encoder:
     """Turns one value into JSON bytes.
 
     Args:
-        convert: one step from an object unknown to JSON towards a known one; must not raise.
+        choose: a type unknown to JSON → what takes its values one step towards a known one; None leaves it to `convert_object`.
         max_bytes: bound of one encoded value in bytes; longer ones are truncated with marks. None keeps them whole.
         keep_media: keep base64 data of images, sound and files instead of its media type, size and SHA-256.
         fields_of: what an item of a list that grows is encoded from (see `_growing`); without it no list is kept that way.
@@ -119,44 +139,53 @@ class Encoder:
 
     def __init__(
         self,
-        convert: Convert = convert_object,
+        choose: Choose | None = None,
         *,
         max_bytes: int | None = DEFAULT_MAX_FIELD_BYTES,
         keep_media: bool = False,
         fields_of: FieldsOf | None = None,
     ) -> None:
-        self._inner = convert
+        choose = choose or (lambda cls: None)
         self._held = _Held()
         self._lists: GrowingLists | None = None
         if fields_of is not None:
             # Items have an encoder of their own: a list within an item is part of the item.
-            items = Encoder(convert, max_bytes=max_bytes, keep_media=keep_media)
+            items = Encoder(choose, max_bytes=max_bytes, keep_media=keep_media)
             self._lists = GrowingLists(fields_of, items.take)
         self._many = MANY if fields_of is not None else 1 << 62
-        self._hook = self._convert_apart
+        self._apart = _Converters(
+            lambda cls: choose(cls) or self._object_apart, {LargeText: self._text_apart, LongList: self._list_apart}
+        )
+        self._whole = _Converters(
+            lambda cls: choose(cls) or convert_object, {LargeText: lambda value: value.text, LongList: lambda value: value.items}
+        )
         self._max_bytes = max_bytes if max_bytes is not None else 1 << 62
         self._keep_media = keep_media
 
     def _convert(self, value: Any) -> Any:
-        cls = type(value)
-        if cls is LargeText:
-            return value.text
-        return value.items if cls is LongList else self._inner(value)
+        try:
+            return self._whole[type(value)](value)
+        except Exception:
+            return convert_object(value)
 
     def _convert_apart(self, value: Any) -> Any:
-        cls = type(value)
-        if cls is LargeText:
-            text = value.text
-            self._held.found[id(text)] = text
-            return orjson.Fragment(b"\x00%d\x00" % id(text))
-        if cls is LongList:
-            return self._list_apart(value.items)
-        plain = self._inner(value)
+        # May raise: `take` then leaves it to `encode`.
+        return self._apart[type(value)](value)
+
+    def _text_apart(self, value: LargeText) -> orjson.Fragment:
+        text = value.text
+        self._held.found[id(text)] = text
+        return orjson.Fragment(b"\x00%d\x00" % id(text))
+
+    def _object_apart(self, value: Any) -> Any:
+        """The state of a graph may be an object too."""
+        plain = convert_object(value)
         if type(plain) is dict and type(plain.get("messages")) is list and len(plain["messages"]) >= self._many:
             plain["messages"] = LongList(plain["messages"])
         return plain
 
-    def _list_apart(self, items: list[Any]) -> Any:
+    def _list_apart(self, value: LongList) -> Any:
+        items = value.items
         split = self._lists.split(items) if self._lists is not None else None
         if split is None:
             return items
@@ -178,18 +207,18 @@ class Encoder:
             for item in value.values():
                 kind = type(item)
                 if (kind is str and len(item) >= LARGE_TEXT) or (kind is list and self._is_long(item)):
-                    value = {key: self._apart(item) for key, item in value.items()}
+                    value = {key: self._mark(item) for key, item in value.items()}
                     break
         elif cls is str and len(value) >= LARGE_TEXT:
             value = LargeText(value)
         elif cls is list and self._is_long(value):
-            value = self._apart(value)
+            value = self._mark(value)
         try:
-            data = orjson.dumps(value, self._hook)
-            if b"null" in data and holds_non_finite(value, self._convert):
+            data = orjson.dumps(value, self._convert_apart)
+            if data.find(b"null") >= 0 and holds_non_finite(value, self._convert):
                 self._held.found.clear()
                 return self.encode(value)
-            if _MARK not in data:
+            if 0 not in data:  # no mark; a number is looked for eight times as quickly as bytes are
                 if len(data) < _LOOSE_BYTES:
                     return b"%b" % data
                 return data if len(data) <= self._max_bytes else self._shorten(data)
@@ -214,7 +243,7 @@ class Encoder:
         """Tell whether a list, or the only list in it (a chat model is given a batch of one), is long."""
         return len(items) >= self._many or (len(items) == 1 and type(items[0]) is list and len(items[0]) >= self._many)
 
-    def _apart(self, item: Any) -> Any:
+    def _mark(self, item: Any) -> Any:
         if type(item) is str and len(item) >= LARGE_TEXT:
             return LargeText(item)
         if type(item) is list and self._is_long(item):
@@ -232,7 +261,7 @@ class Encoder:
         """Return `value` as JSON bytes (UTF-8, one line), taken now: later changes of the value do not show."""
         try:
             data = orjson.dumps(value, self._convert)
-            if b"null" in data and holds_non_finite(value, self._convert):
+            if data.find(b"null") >= 0 and holds_non_finite(value, self._convert):
                 data = self._encode_thoroughly(value)
         except Exception:
             data = self._encode_thoroughly(value)
@@ -263,94 +292,3 @@ def replace_media(data: bytes) -> bytes:
         return describe_media(match[1].decode("ascii", "replace"), match[2].decode("ascii")).encode()
 
     return _DATA_URL.sub(describe, data)
-
-
-def truncate_json(data: bytes, max_bytes: int) -> bytes:
-    """Return JSON bytes of at most about `max_bytes`: the longest strings are cut first, all to the same length.
-
-    Each cut string ends with a mark that tells its true size in bytes and its SHA-256. Where numbers or many small values
-    make the bulk, lists and objects are cut instead, with a mark that counts what is missing.
-    """
-    value = orjson.loads(data)
-    lengths: list[int] = []
-    _collect_lengths(value, lengths)
-    text_bytes = sum(lengths)
-    rest = len(data) - text_bytes
-    budget = max_bytes - rest
-    if budget > max_bytes // 8:
-        limit = _fill_level(lengths, budget)
-        value = _cut_strings(value, limit)
-        shortened = orjson.dumps(value)
-        if len(shortened) <= max_bytes + 200 * len(lengths):
-            return shortened
-    digest = hashlib.sha256(data).hexdigest()
-    remaining = [max_bytes]
-    return orjson.dumps(
-        {
-            "<truncated>": f"{len(data)} bytes sha256={digest}",
-            "value": _cut_containers(value, remaining),
-        }
-    )
-
-
-def _collect_lengths(value: Any, lengths: list[int]) -> None:
-    if isinstance(value, str):
-        lengths.append(len(value.encode()))
-    elif isinstance(value, list):
-        for item in value:
-            _collect_lengths(item, lengths)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect_lengths(item, lengths)
-
-
-def _fill_level(lengths: list[int], budget: int) -> int:
-    """Return the length that, as a cap on every string, makes their sum fit the budget (water filling)."""
-    remaining = budget
-    ordered = sorted(lengths)
-    for position, length in enumerate(ordered):
-        share = remaining // (len(ordered) - position)
-        if length > share:
-            return max(share, 0)
-        remaining -= length
-    return max(ordered, default=0)
-
-
-def _cut_strings(value: Any, limit: int) -> Any:
-    if isinstance(value, str):
-        raw = value.encode()
-        if len(raw) <= max(limit, 200):
-            return value
-        mark = f"… <truncated: {len(raw)} bytes sha256={hashlib.sha256(raw).hexdigest()}>"
-        return raw[: max(limit - len(mark), 0)].decode("utf-8", "ignore") + mark
-    if isinstance(value, list):
-        return [_cut_strings(item, limit) for item in value]
-    if isinstance(value, dict):
-        return {key: _cut_strings(item, limit) for key, item in value.items()}
-    return value
-
-
-def _cut_containers(value: Any, remaining: list[int]) -> Any:
-    if isinstance(value, list):
-        kept: list[Any] = []
-        for position, item in enumerate(value):
-            if remaining[0] <= 0:
-                kept.append(f"<truncated: {len(value) - position} more items>")
-                break
-            kept.append(_cut_containers(item, remaining))
-        return kept
-    if isinstance(value, dict):
-        fields: dict[str, Any] = {}
-        for position, (key, item) in enumerate(value.items()):
-            if remaining[0] <= 0:
-                fields["<truncated>"] = f"{len(value) - position} more keys"
-                break
-            remaining[0] -= len(key) + 4
-            fields[key] = _cut_containers(item, remaining)
-        return fields
-    if isinstance(value, str):
-        cut = _cut_strings(value, max(remaining[0], 0))
-        remaining[0] -= len(cut) + 3
-        return cut
-    remaining[0] -= 20
-    return value

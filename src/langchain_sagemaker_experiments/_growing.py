@@ -2,7 +2,8 @@
 
 Encoding and storing such a list at each event would cost state × steps. Here every item is encoded once, when it is first seen;
 a value then holds the list it continues and how many of its items. Items may be changed in place between two events (LangGraph
-gives messages their ids that way), so what each looked like is kept and compared.
+gives messages their ids that way), so what each looked like is kept and compared. The comparison is Python's equality:
+a number that is changed in place into an equal one of another type (1 into True) is taken for unchanged.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ._callbacks import Callbacks
 from ._limits import DEFAULT_ABANDONED_AFTER, DEFAULT_BUFFER_BYTES, DEFAULT_MAX_FIELD_BYTES, DEFAULT_MAX_OPEN_SPANS
 from ._manual import connect
 from ._recorder import Recorder
-from ._values import ComponentCache, make_convert, run_parameters
+from ._values import ComponentCache, make_choose, run_parameters
 from .exceptions import DestinationError
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ class SageMakerCallbackHandler(Callbacks):
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
-        convert, fields_of = make_convert(keep_media=keep_media)
+        choose, fields_of = make_choose(keep_media=keep_media)
         # A line that is written at once stands alone: there is nothing it could share a list with.
         shared_lists = None if durable else fields_of
-        encoder = Encoder(convert, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists)
+        encoder = Encoder(choose, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists)
         self._encode, self._take, self._encode_settings = encoder.encode, encoder.take, encoder.encode_settings
         self._components = ComponentCache(self._encode)
         writer = RecordWriter(

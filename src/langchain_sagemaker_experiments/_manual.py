@@ -11,16 +11,12 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 from uuid import UUID
 
-from ._capture import Capture
+from ._capture import Capture, innermost
 from ._recorder import attribute, new_id
 from ._span import Kind, LiveSpan
 from .spans import Span, checked_kind
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# The innermost span by hand of this context, and the LangChain run it was opened in.
-_innermost: ContextVar[tuple[UUID, UUID | None] | None] = ContextVar("sagemaker_manual_span", default=None)
-
 
 # LangChain's own variable of the configuration that nested calls inherit.
 _child_config: ContextVar[Any] = ContextVar("no_langchain_yet", default=None)
@@ -87,13 +83,13 @@ class ActiveSpan:
         # A run that this handler does not see is no parent, here as in _parent_here.
         running = _langchain_run()
         seen = running is not None and running.int in self._handler._recorder.open
-        self._token = _innermost.set((self._id, running if seen else None))
+        self._token = innermost.set((self._id, running if seen else None))
 
     def _deactivate(self) -> None:
         if self._token is not None:
             # An abandoned async generator is closed in another context than it was opened in.
             with contextlib.suppress(ValueError):
-                _innermost.reset(self._token)
+                innermost.reset(self._token)
             self._token = None
 
     def _close(self, error: BaseException | None) -> None:
@@ -136,9 +132,9 @@ class ManualSpans(Capture):
             running = _langchain_run()
             if running is not None and running.int in known:
                 parent_run_id = running
-        innermost = _innermost.get()
-        if innermost is not None and innermost[1] == parent_run_id and innermost[0].int in known:
-            return innermost[0]
+        by_hand = innermost.get()
+        if by_hand is not None and by_hand[1] == parent_run_id and by_hand[0].int in known:
+            return by_hand[0]
         return parent_run_id
 
     def span(

@@ -23,6 +23,9 @@ from ._limits import MAX_REPR_CHARS
 Convert = Callable[[Any], Any]
 """One step of conversion: an object orjson does not know → something it may know. Never raises, never returns its argument."""
 
+Choose = Callable[[type], Convert | None]
+"""A type → what converts its values, or None for one that is not known. Its converters may raise."""
+
 MAX_DEPTH: Final = 200
 """Nesting past which a value is cut with a mark. orjson itself stops at 254 levels."""
 

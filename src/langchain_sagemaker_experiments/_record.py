@@ -17,7 +17,6 @@ from ._span import SCHEMA_VERSION, LiveSpan
 from ._summary import Summary
 
 _EMPTY: Final = orjson.Fragment(b"{}")
-_NULL: Final = orjson.Fragment(b"null")
 _NO_EVENTS: Final[list[dict[str, Any]]] = []
 
 
@@ -172,9 +171,7 @@ def _events(events: list[tuple[int, str, bytes | None]], offset: int) -> list[di
     ]
 
 
-def _value(value: bytes | Encoded | None, shared: dict[int, str] | None) -> orjson.Fragment:
-    if value is None:
-        return _NULL
+def _value(value: bytes | Encoded, shared: dict[int, str] | None) -> orjson.Fragment:
     return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else value)
 
 

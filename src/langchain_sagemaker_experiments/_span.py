@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
+NO_VALUE: Final = b"null"
+"""JSON of inputs or outputs that there are none of."""
+
 # Attributes of the record that say how a span was seen; readers put records together by them.
 START_SEEN: Final = "langchain.start_seen"
 """False on the record of an end whose start was not seen."""
@@ -43,20 +46,16 @@ class LiveSpan:
     # Defaults of the class: an instance holds only what it was given, and making one costs half as much.
     end_ns: int | None = None
     status: Status = "running"
-    inputs: bytes | Encoded | None = None
-    outputs: bytes | Encoded | None = None
+    inputs: bytes | Encoded = NO_VALUE
+    outputs: bytes | Encoded = NO_VALUE
     tags: list[str] | None = None
     metadata: bytes | None = None
     component: bytes | None = None
-    raw: dict[str, bytes] | None = None
     attributes: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-    events: list[tuple[int, str, bytes | None]] | None = None
     derive: Derive | None = None
     token_count = 0
     first_token_ns = 0
     written_running = False
-    sampled = True
     above: LiveSpan | None = None
 
     def __init__(
@@ -78,14 +77,15 @@ class LiveSpan:
         self.name = name
         self.start_wall_ns = start_wall_ns
         self.start_ns = start_ns
+        # Asked for of every span: reading the default of a class costs several times what setting these does.
+        self.sampled = True
+        self.raw: dict[str, bytes] | None = None
+        self.error: dict[str, Any] | None = None
+        self.events: list[tuple[int, str, bytes | None]] | None = None
 
     def size(self) -> int:
         """Return the bytes this span holds, about: its values and a flat charge for the rest."""
-        total = 1_000
-        if self.inputs is not None:
-            total += len(self.inputs)
-        if self.outputs is not None:
-            total += len(self.outputs)
+        total = 1_000 + len(self.inputs) + len(self.outputs)
         if self.raw is not None:
             for value in self.raw.values():
                 total += len(value)

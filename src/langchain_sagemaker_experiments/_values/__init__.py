@@ -10,13 +10,13 @@ from ._settings import request_attributes, run_parameters
 from ._usage import raw_response, response_attributes
 
 
-def make_convert(*, keep_media: bool = False) -> tuple[Any, Any]:
-    """Return the hook of `_convert`, a value unknown to JSON → one step nearer to it, and what tells the fields of messages.
+def make_choose(*, keep_media: bool = False) -> tuple[Any, Any]:
+    """Return what `_convert` knows of LangChain's types, as the encoder takes it, and what tells the fields of messages.
 
     Imported when the first handler is made: it loads all of LangChain's value classes, three times what its callbacks need.
     """
     from ._convert import fields_of_messages
-    from ._convert import make_convert as make
+    from ._convert import make_choose as make
 
     return make(keep_media=keep_media), fields_of_messages
 
@@ -32,7 +32,7 @@ __all__ = [
     "ComponentCache",
     "chain_kind",
     "graph_of",
-    "make_convert",
+    "make_choose",
     "name_of",
     "raw_response",
     "request_attributes",

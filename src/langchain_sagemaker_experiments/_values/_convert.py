@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 from langchain_core.agents import AgentAction, AgentFinish
@@ -10,10 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 
-from .._plain import LARGE_TEXT, Convert, LargeText, convert_object, describe_bytes, describe_media
-
-_MAX_CHOSEN: Final = 4_096
-"""Types whose converter is remembered; classes made at run time could otherwise pile up."""
+from .._growing import MANY
+from .._plain import LARGE_TEXT, Choose, Convert, LargeText, LongList, describe_bytes, describe_media
 
 _MEDIA_KEYS: Final = ("data", "base64", "bytes", "file_data")
 _CHUNK_TYPES: Final = {
@@ -25,37 +24,24 @@ _CHUNK_TYPES: Final = {
     "ChatMessageChunk": "chat",
 }
 """What a stream adds up to is the same message as an answer in one piece."""
+_is_filled: Final = itemgetter(1)
+"""Of a field, given as name and value, the value: true where it is not empty."""
 _MIN_MEDIA_CHARS: Final = 64
 """Shorter values under these keys are taken for text, not for base64."""
 
 
-def make_convert(*, keep_media: bool = False) -> Convert:
-    """Return the hook: a value unknown to JSON → one step nearer to it. It never raises.
+def make_choose(*, keep_media: bool = False) -> Choose:
+    """Return what knows LangChain's types: a type → the step from its values towards plain JSON, None for other types.
 
     Args:
         keep_media: leave base64 data in message content as it is.
     """
-    chosen: dict[type, Convert] = {}
     known = ((BaseMessage, _whole_message if keep_media else message), *_CONVERTERS)
-
-    def choose(cls: type) -> Convert:
-        converter = next((converter for base, converter in known if issubclass(cls, base)), convert_object)
-        if len(chosen) >= _MAX_CHOSEN:
-            chosen.clear()
-        chosen[cls] = converter
-        return converter
-
-    def convert(value: Any) -> Any:
-        cls = type(value)
-        converter = chosen.get(cls) or choose(cls)
-        try:
-            return converter(value)
-        except Exception:
-            return convert_object(value)
-
-    return convert
+    return lambda cls: next((converter for base, converter in known if issubclass(cls, base)), None)
 
 
+_MAX_CLASSES: Final = 4_096
+"""Message classes that are remembered; classes made at run time could otherwise pile up."""
 _message_classes: set[type] = set()
 
 
@@ -65,7 +51,7 @@ def fields_of_messages(items: list[Any]) -> list[dict[str, Any]] | None:
     if unknown:
         if not all(issubclass(cls, BaseMessage) for cls in unknown):
             return None
-        if len(_message_classes) < _MAX_CHOSEN:
+        if len(_message_classes) < _MAX_CLASSES:
             _message_classes.update(unknown)
     # Fields that a user's code added lie elsewhere.
     if any([item.__pydantic_extra__ for item in items]):  # noqa: C419 - a generator takes twice the time
@@ -73,31 +59,9 @@ def fields_of_messages(items: list[Any]) -> list[dict[str, Any]] | None:
     return [item.__dict__ for item in items]
 
 
-def message(value: BaseMessage) -> dict[str, Any]:
-    """A message as its `type`, `content` and whatever else it holds, without embedded media; empty fields are left out."""
-    plain = _whole_message(value)
-    content = plain["content"]
-    if type(content) is not str and type(content) is not LargeText:
-        plain["content"] = media_free(content)
-    return plain
-
-
-def _whole_message(value: BaseMessage) -> dict[str, Any]:
-    fields = value.__dict__
-    kind, content = fields["type"], fields["content"]
-    if type(content) is str and len(content) >= LARGE_TEXT:
-        content = LargeText(content)
-    plain: dict[str, Any] = {"type": _CHUNK_TYPES.get(kind, kind), "content": content}
-    plain.update({name: field for name, field in fields.items() if field and name != "content" and name != "type"})
-    extra = value.__pydantic_extra__
-    if extra:
-        plain.update(extra)
-    return plain
-
-
-def _text(value: Any) -> Any:
-    """A long text is marked, so that the encoder can keep it by reference."""
-    return LargeText(value) if type(value) is str and len(value) >= LARGE_TEXT else value
+def _list(items: Any) -> Any:
+    """A long list is marked, so that the encoder can keep the part of it that it knows."""
+    return LongList(items) if type(items) is list and len(items) >= MANY else items
 
 
 def media_free(content: Any) -> Any:
@@ -147,6 +111,33 @@ def _media_type(block: dict[Any, Any]) -> str:
     return str(block.get("type", "application/octet-stream"))
 
 
+def message(value: BaseMessage, media_free: Convert = media_free) -> dict[str, Any]:
+    """A message as its `type`, `content` and whatever else it holds, without embedded media; empty fields are left out."""
+    fields = value.__dict__
+    kind, content = fields["type"], fields["content"]
+    plain = {"type": kind, "content": content}  # these two first, for who reads the file
+    plain.update(filter(_is_filled, fields.items()))
+    if type(content) is not str:
+        plain["content"] = media_free(content)
+    elif len(content) >= LARGE_TEXT:
+        plain["content"] = LargeText(content)
+    if kind in _CHUNK_TYPES:
+        plain["type"] = _CHUNK_TYPES[kind]
+    extra = value.__pydantic_extra__
+    if extra:
+        plain.update(extra)
+    return plain
+
+
+def _whole_message(value: BaseMessage) -> dict[str, Any]:
+    return message(value, lambda content: content)
+
+
+def _text(value: Any) -> Any:
+    """A long text is marked, so that the encoder can keep it by reference."""
+    return LargeText(value) if type(value) is str and len(value) >= LARGE_TEXT else value
+
+
 def generation(value: Generation) -> dict[str, Any]:
     """A generation as `text`, `message` (chat models) and `generation_info`."""
     fields = value.__dict__
@@ -175,7 +166,7 @@ def document(value: Document) -> dict[str, Any]:
 
 
 def _prompt_value(value: PromptValue) -> Any:
-    return {"messages": value.to_messages()}
+    return {"messages": _list(list(value.to_messages()))}
 
 
 def _string_prompt(value: StringPromptValue) -> Any:
@@ -183,7 +174,7 @@ def _string_prompt(value: StringPromptValue) -> Any:
 
 
 def _chat_prompt(value: ChatPromptValue) -> Any:
-    return {"messages": value.messages}
+    return {"messages": _list(value.messages)}
 
 
 def _agent_action(value: AgentAction) -> dict[str, Any]:
