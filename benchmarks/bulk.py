@@ -1,6 +1,6 @@
 """What bulk work costs: flushing, reading and storing many spans, each against the least that could be done with the same bytes.
 
-    python benchmarks/bulk.py [--spans 100000] [--json]
+    python benchmarks/bulk.py [--spans 100000] [--json] [--publish]
 
 Spans are those of `prompt | model | parser` with a context of 1.5 KB, recorded from LangChain. S3 is moto's server in a process of
 its own, on loopback, so that it takes no time from ours.
@@ -29,6 +29,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
 from made_spans import WORDS
+from publish import publish
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans
 from langchain_sagemaker_experiments._sdk import load_sdk
@@ -131,6 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--spans", type=int, default=100_000, help="spans of each measurement (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     sdk = load_sdk("The benchmark")
@@ -163,10 +165,12 @@ def main() -> None:
     if options.json:
         print(json.dumps(results))
         return
-    print(f"{options.spans:,} spans, {len(data):,} bytes in {len(written.uris)} parts")
-    print(f"flush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, orjson.loads {floor:.2f} s\n")
-    for name, ratio in results.items():
-        print(f"| {name} | {ratio:.2f}× |")
+    table = [f"| {options.spans:,} spans, {len(data) / 1e6:,.0f} MB in {len(written.uris)} parts | |", "|---|---|"]
+    table += [f"| {name} | {ratio:.2f}× |" for name, ratio in results.items()]
+    print("\n".join(table))
+    print(f"\nflush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, orjson.loads {floor:.2f} s")
+    if options.publish:
+        publish("bulk", "\n".join(table))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """The handlers that are compared: what each is made of, what empties it between rounds, what tells how many spans it recorded.
 
 A peer takes part where it is installed (the extra `bench` installs all). None of them reaches a network: their exporters write
-to memory, their uploads end in an adapter that says yes.
+to memory or to a file, their uploads end on this machine.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
+import os
+import sqlite3
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,7 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from listener import count, listener
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler
 
@@ -28,12 +33,14 @@ class Peer:
         handler: what is passed to LangChain.
         empty: called between rounds, outside the time.
         recorded: spans recorded so far; None where it can't be told or the handler is known to lose some.
+        rounds: rounds it takes part in, of a work: fewer where emptying it takes long.
     """
 
     package: str
     handler: Any
     empty: Callable[[], object]
     recorded: Callable[[], int | None]
+    rounds: int = 1_000
 
 
 class DoesNothing(BaseCallbackHandler):
@@ -164,6 +171,66 @@ def langsmith() -> Peer:
     return Peer("langsmith", LangChainTracer(client=client), client.flush, lambda: counted[0])
 
 
+def traceloop() -> Peer:
+    """OpenLLMetry's handler, exporting to memory."""
+    from opentelemetry.instrumentation.langchain.callback_handler import TraceloopCallbackHandler
+    from opentelemetry.metrics import NoOpMeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider, counted = InMemorySpanExporter(), TracerProvider(), [0]
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=1_000_000))
+    meter = NoOpMeterProvider().get_meter("x")
+    handler = TraceloopCallbackHandler(
+        provider.get_tracer("x"), meter.create_histogram("duration"), meter.create_histogram("tokens")
+    )
+
+    def empty() -> None:
+        provider.force_flush()
+        counted[0] += len(exporter.get_finished_spans())
+        exporter.clear()
+
+    return Peer("opentelemetry-instrumentation-langchain", handler, empty, lambda: counted[0])
+
+
+def opik() -> Peer:
+    """Opik's tracer; its client sends to a server on this machine that says yes."""
+    address = _until_the_end.enter_context(listener())
+    os.environ.update(
+        OPIK_URL_OVERRIDE=f"{address}/api",
+        OPIK_SENTRY_ENABLE="false",
+        OPIK_ANALYTICS_ENABLE="false",
+        OPIK_CONSOLE_LOGGING_LEVEL="CRITICAL",
+    )
+    from opik.integrations.langchain import OpikTracer
+
+    handler = OpikTracer(project_name="benchmark")
+    return Peer("opik", handler, handler.flush, lambda: count(address), 8)
+
+
+def mlflow() -> Peer:
+    """MLflow's tracer, logging in the background to SQLite; it drops what its queue can't hold."""
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_ENABLE_ASYNC_TRACE_LOGGING="true")
+    import mlflow as package
+    from mlflow.langchain.langchain_tracer import MlflowLangchainTracer
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.CRITICAL)
+    database = Path(_until_the_end.enter_context(tempfile.TemporaryDirectory())) / "traces.db"
+    package.set_tracking_uri(f"sqlite:///{database}")
+    package.set_experiment("benchmark")
+
+    def recorded() -> int:
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            return int(connection.execute("select count(*) from spans").fetchone()[0])
+
+    return Peer("mlflow", MlflowLangchainTracer(), lambda: package.flush_trace_async_logging(terminate=False), recorded, 4)
+
+
+_until_the_end = contextlib.ExitStack()
+atexit.register(_until_the_end.close)
+
 MAKERS: dict[str, Callable[[], Peer]] = {
     "this package": this_package,
     "RunCollector": run_collector,
@@ -171,6 +238,9 @@ MAKERS: dict[str, Callable[[], Peer]] = {
     "openinference": openinference,
     "langfuse": langfuse,
     "langsmith": langsmith,
+    "traceloop": traceloop,
+    "opik": opik,
+    "mlflow": mlflow,
 }
 
 

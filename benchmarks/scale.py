@@ -1,6 +1,6 @@
 """The same question over many spans in pandas, in Dask and in DuckDB: equal answers, time and peak memory of each.
 
-    python benchmarks/scale.py [--spans 1000000] [--folder FOLDER]
+    python benchmarks/scale.py [--spans 1000000] [--folder FOLDER] [--publish]
 
 Each engine works in a process of its own, so that its peak memory is its own. Dask runs a local cluster of two workers with a
 memory limit below the size of the data.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from made_spans import write_run
+from publish import publish
 
 LIMIT = 1_000_000_000
 """Bytes of memory that Dask gives each of its two workers."""
@@ -81,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
+    parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
     parser.add_argument("--ask", choices=ENGINES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ask:
@@ -96,7 +98,9 @@ def main() -> None:
         done = compact(folder)
         took = time.perf_counter() - began
         parquet = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-        print(f"{done.spans:,} spans, {size / 1e6:,.0f} MB of JSON, {parquet / 1e6:,.0f} MB of Parquet; compacted in {took:.0f} s")
+        said = f"{done.spans:,} spans, {size / 1e6:,.0f} MB of JSON, {parquet / 1e6:,.0f} MB of Parquet; compacted in {took:.0f} s"
+        print(said)
+        table = [f"{said}.", "", '| engine, `summarize(by="model")` | time | peak memory of each process |', "|---|---|---|"]
         answers: dict[str, Any] = {}
         for engine in ENGINES:
             words = [sys.executable, __file__, "--ask", engine, "--folder", str(folder)]
@@ -104,6 +108,7 @@ def main() -> None:
             found = answers[engine]
             peaks = " + ".join(f"{mib:,.0f}" for mib in found["mib"])
             print(f"{engine}: {found['seconds']:.1f} s, peak memory {peaks} MiB")
+            table.append(f"| {engine} | {found['seconds']:.1f} s | {peaks} MiB |")
         for name, values in answers["pandas"]["answer"].items():
             for engine in ENGINES:
                 others = answers[engine]["answer"][name]
@@ -111,6 +116,8 @@ def main() -> None:
                 if not same:
                     raise SystemExit(f"{engine} answers {others} for {name}, pandas {values}")
         print("equal answers")
+        if options.publish:
+            publish("scale", "\n".join(table))
 
 
 if __name__ == "__main__":
