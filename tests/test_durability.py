@@ -454,8 +454,8 @@ def test_sync_brings_an_offline_run_into_a_real_one(tmp_path: Path, session: Any
 
 
 def test_an_interrupted_sync_goes_on_where_it_stopped(tmp_path: Path, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from langchain_sagemaker_experiments import sync
     from langchain_sagemaker_experiments._destinations._sagemaker import SageMakerRunDestination
-    from langchain_sagemaker_experiments._sync import find_bundles, sync
 
     run = offline(tmp_path)
     write = SageMakerRunDestination.write
@@ -469,9 +469,9 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(tmp_path: Path, session: A
 
     monkeypatch.setattr(SageMakerRunDestination, "write", failing)
     with pytest.raises(FlushError, match="the network is down.*Nothing is lost: 3 parts have been sent, 2 wait"):
-        sync(find_bundles(run.path), sagemaker_session=session)
+        sync(run.path, sagemaker_session=session)
     monkeypatch.setattr(SageMakerRunDestination, "write", write)
-    result = sync(find_bundles(run.path), sagemaker_session=session)
+    result = sync(run.path, sagemaker_session=session)
     assert (result.parts, result.skipped) == (2, 3)
     assert len(load_spans(experiment_name="e", run_name="r")) == 5
 

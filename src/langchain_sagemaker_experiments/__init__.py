@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._record_calls import record_calls
     from ._report import Report, render_report
     from ._scale import Compacted, athena_ddl, compact, cost, repeated_prompts, scan_spans, slowest_traces, summarize
+    from ._sync import SyncResult, sync
     from ._tables import trace_table
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Span",
     "SpanReadError",
     "SpanReadWarning",
+    "SyncResult",
     "TrackerError",
     "__version__",
     "athena_ddl",
@@ -63,6 +65,7 @@ __all__ = [
     "scan_spans",
     "slowest_traces",
     "summarize",
+    "sync",
     "trace_table",
 ]
 
@@ -74,11 +77,13 @@ _LAZY = {
     "FlushResult": "._pipeline",
     "OfflineRun": "._destinations._offline",
     "Report": "._report",
+    "SyncResult": "._sync",
     "compare_runs": "._compare",
     "export_spans": "._export",
     "load_spans": "._reading",
     "record_calls": "._record_calls",
     "render_report": "._report",
+    "sync": "._sync",
     "trace_table": "._tables",
 }
 

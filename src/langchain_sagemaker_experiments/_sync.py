@@ -1,4 +1,4 @@
-"""Brings what lies in folders into real Runs: `OfflineRun`s, and spools of processes that could not upload before they ended.
+"""Brings what lies in folders into real Runs.
 
 A part keeps its name, so that sending it again changes nothing; what was sent is noted beside it, so that an interrupted sync
 goes on where it stopped.
@@ -7,7 +7,6 @@ goes on where it stopped.
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ from typing import Any, Final
 import orjson
 
 from . import _spool
+from ._bundles import Bundle, find_bundles
 from ._compacted import ENDING, FOLDER
 from ._destinations import Destination, destination_for
-from ._destinations._offline import ARTIFACTS_FOLDER, LOG_NAME
+from ._destinations._offline import ARTIFACTS_FOLDER
 from ._failures import explain
-from ._layout import PART_PREFIX, PART_SUFFIX, TRACES_FOLDER
+from ._layout import PART_PREFIX, PART_SUFFIX
 from ._reading._parse import Problem, parse_part
 from ._sdk import load_sdk
 from ._summary import Summary
@@ -36,30 +36,6 @@ _METRIC_AGE: Final = datetime.timedelta(days=13)
 """SageMaker takes metrics of the last two weeks (`_metrics.py` of the SDK); older ones are logged with today's time."""
 
 Progress = Callable[[str], None]
-
-
-@dataclass
-class Bundle:
-    """What belongs into one run: a folder of parts and, of an `OfflineRun`, its log.
-
-    Attributes:
-        folder: where the parts lie.
-        experiment_name: the run's experiment, as far as known.
-        run_name: the run, as far as known.
-        log: an `OfflineRun`'s log of parameters, metrics and artifacts; None for a spool.
-        is_spool: whether it is a spool, which is cleared once all of it has arrived.
-    """
-
-    folder: Path
-    experiment_name: str | None
-    run_name: str | None
-    log: Path | None = None
-    is_spool: bool = False
-
-    def parts(self) -> list[Path]:
-        """Return the parts that are whole, oldest first."""
-        names = [PART_PREFIX] if not self.is_spool or _writer_lives(self.folder) else [PART_PREFIX, _spool.LIVE_PREFIX]
-        return sorted(path for prefix in names for path in self.folder.glob(f"{prefix}*{PART_SUFFIX}"))
 
 
 @dataclass
@@ -83,61 +59,37 @@ class SyncResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-def find_bundles(folder: Path) -> list[Bundle]:
-    """Return what can be synced below a folder: a spool, a folder of spools, an `OfflineRun`, a folder of experiments.
+def sync(
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+    on_part: Progress = lambda name: None,
+) -> SyncResult:
+    """Upload what was recorded offline, or kept when a process ended, into its Runs. Safe to interrupt and to repeat.
+
+    Args:
+        folder: an `OfflineRun`'s folder or one above it, or a spool; this user's spools by default.
+        experiment_name: instead of the one that the folder names.
+        run_name: the same for the run; only for a single one.
+        sagemaker_session: whose credentials to use.
+        on_part: called with the name of each part once it is done.
+
+    Returns:
+        What was done: `.runs`, `.parts`, `.spans`, `.bytes`, `.skipped` (parts sent before), `.problems`.
 
     Raises:
-        SpanReadError: there is nothing.
+        SpanReadError: there is nothing to sync, or it does not say into which run.
+        FlushError: an upload failed. What has been sent is noted, and the next sync goes on from there.
     """
-    if not folder.is_dir():
-        raise SpanReadError(f"There is no folder {folder}.")
-    found = [_spool_bundle(path) for path in [folder, *sorted(folder.glob("spool-*"))] if _is_spool(path)]
-    for traces in sorted(folder.rglob(TRACES_FOLDER)):
-        run = traces.parent
-        log = run / LOG_NAME
-        found.append(Bundle(traces, run.parent.name, run.name, log if log.is_file() else None))
-    known = {bundle.log for bundle in found}
-    for log in sorted(folder.rglob(LOG_NAME)):
-        if log not in known:
-            found.append(Bundle(log.parent / TRACES_FOLDER, log.parent.parent.name, log.parent.name, log))
-    if not found:
-        raise SpanReadError(f"There is nothing to sync in {folder}: no run of an OfflineRun and no spool.")
-    return found
-
-
-def _is_spool(path: Path) -> bool:
-    return path.is_dir() and any(
-        any(path.glob(pattern))
-        for pattern in (_spool.TARGET, f"{_spool.LIVE_PREFIX}*{PART_SUFFIX}", f"{PART_PREFIX}*{PART_SUFFIX}")
+    bundles = find_bundles(Path(folder) if folder is not None else _spool.default_spool_dir())
+    return sync_bundles(
+        bundles, experiment_name=experiment_name, run_name=run_name, sagemaker_session=sagemaker_session, progress=on_part
     )
 
 
-def _spool_bundle(path: Path) -> Bundle:
-    try:
-        target = json.loads((path / _spool.TARGET).read_text())
-    except (OSError, ValueError):
-        target = {}
-    return Bundle(path, target.get("experiment_name"), target.get("run_name"), is_spool=True)
-
-
-def _writer_lives(folder: Path) -> bool:
-    """Tell whether the process that writes a spool is still there, as far as can be told from its name on this machine."""
-    try:
-        number = int(folder.name.split("-")[1])
-    except (IndexError, ValueError):
-        return False
-    if folder.name.split("-")[0] != "spool":
-        return False
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def sync(
+def sync_bundles(
     bundles: list[Bundle],
     *,
     experiment_name: str | None = None,
@@ -158,6 +110,8 @@ def sync(
         SpanReadError: a bundle names no run and none was given.
         FlushError: an upload failed; what has been sent is noted, and the next sync goes on from there.
     """
+    if run_name is not None and len(bundles) > 1:
+        raise SpanReadError(f"One run is named, but {len(bundles)} lie here; sync them without it, or one folder at a time.")
     sdk = load_sdk("sync")
     result = SyncResult()
     for bundle in bundles:

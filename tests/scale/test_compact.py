@@ -187,11 +187,11 @@ def test_a_compaction_that_can_not_write_says_so_and_loses_nothing(tmp_path: Pat
 
 
 def test_sync_says_that_it_sends_parts_only(tmp_path: Path, sdk: Any, session: Any) -> None:
-    from langchain_sagemaker_experiments._sync import find_bundles, sync
+    from langchain_sagemaker_experiments import sync
 
     write(tmp_path, "one", 2)
     compact(tmp_path)
-    result = sync(find_bundles(tmp_path), sagemaker_session=session)
+    result = sync(tmp_path, sagemaker_session=session)
     assert result.spans == 10
     assert "1 Parquet files are not sent" in str(result.problems[0])
 

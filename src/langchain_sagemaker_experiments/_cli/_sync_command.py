@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .._bundles import find_bundles
 from .._spool import default_spool_dir
-from .._sync import find_bundles, sync
-from ..exceptions import SpanReadError
+from .._sync import sync_bundles
 from ._read import tell_problems
 from ._show import print_json
 
@@ -19,12 +19,10 @@ def run_sync(
 ) -> None:
     """Upload with a progress bar on standard error, then say what was done."""
     bundles = find_bundles(folder if folder is not None else default_spool_dir())
-    if run is not None and len(bundles) > 1:
-        raise SpanReadError(f"--run names one run, but {len(bundles)} lie here; sync them without it, or one folder at a time.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task("uploading parts", total=sum(len(bundle.parts()) for bundle in bundles))
-        result = sync(bundles, experiment_name=experiment, run_name=run, progress=lambda name: progress.advance(task))
+        result = sync_bundles(bundles, experiment_name=experiment, run_name=run, progress=lambda name: progress.advance(task))
     tell_problems(errors, result.problems)
     if as_json:
         print_json(
