@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler
+from support.schema import check_lines
 
 
 class Recording:
@@ -20,7 +21,9 @@ class Recording:
 
     def log_file(self, file_path: str, name: str | None = None) -> None:
         """Take a part as a Run does."""
-        self.parts.append(Path(file_path).read_bytes())
+        part = Path(file_path).read_bytes()
+        check_lines(part)
+        self.parts.append(part)
 
     def log_parameters(self, parameters: dict[str, Any]) -> None:
         """Take parameters as a Run does."""
