@@ -8,13 +8,14 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test lint format bench bench-run vendor clean help
+.PHONY: demo test lint format docs docs-build bench bench-run vendor clean help
 
 help:
 	@echo "make demo    run the three scenarios on a local SageMaker"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff, mypy strict, the rooms' import rules"
 	@echo "make format  let ruff mend what it can"
+	@echo "make docs    build the documentation into site/, strictly"
 	@echo "make bench   measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
 	@echo "make vendor  fetch the report's libraries anew (npm)"
 	@echo "make clean   remove what the other targets made"
@@ -46,6 +47,12 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs:
+	$(MAKE) VENV=.venv-docs EXTRAS=docs docs-build
+
+docs-build: $(STAMP)
+	$(BIN)/zensical build --clean --strict
+
 bench:
 	$(MAKE) VENV=.venv-bench EXTRAS=bench bench-run
 
@@ -58,4 +65,4 @@ vendor:
 	python3 scripts/vendor.py
 
 clean:
-	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-output dist build
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-output dist build site .cache

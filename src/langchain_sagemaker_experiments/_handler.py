@@ -44,16 +44,16 @@ class SageMakerCallbackHandler(Callbacks):
         extra_args: passed to every S3 upload, as boto3's `ExtraArgs`: `ServerSideEncryption`, `SSEKMSKeyId`,
             `StorageClass`, `Tagging`, `ExpectedBucketOwner`, …
         max_field_bytes: bound of one span's `inputs` or `outputs` in bytes of JSON; longer ones are truncated with marks
-            that tell true size and SHA-256. None keeps them whole.
+            that tell true size and SHA-256. None keeps them whole. Default: 1 MiB.
         keep_media: keep base64 images, sound and files in messages instead of their media type, size and SHA-256.
-        buffer_bytes: bytes of finished spans held in memory before they go over into the spool.
+        buffer_bytes: bytes of finished spans held in memory before they go over into the spool. Default: 64 MiB.
         sample_rate: share of traces to record, 0 to 1. A trace is recorded whole or not at all.
         record_tokens: record every streamed token as an event; by default only their count and the time of the first.
-        max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled.
+        max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled. Default: 100,000.
         flush_interval: seconds between flushes from a background thread; None, the default, for flushes by hand only.
         flush_bytes: with `flush_interval`, also flush once this many bytes wait.
         abandoned_after: seconds after which, at a flush, an open span is closed as cancelled when its root has ended
-            (24 times as long while the root is open, or for a root).
+            (24 times as long while the root is open, or for a root). Default: one hour.
 
     Raises:
         DestinationError: `run` can't take records.
