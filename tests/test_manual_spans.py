@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_a_span_inside_a_langchain_run_is_its_child(recording: Any) -> None:
     assert recording.tree() == [("chain", "work", "ok", [("tool", "by hand", "ok", [MODEL])])]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="before Python 3.11 LangChain tells async code not which run it is in")
 def test_a_span_between_langchain_runs_goes_in_between_in_async_code_too(recording: Any) -> None:
     async def work(value: str, config: Any) -> str:
         async with recording.handler.span("by hand"):
@@ -200,3 +202,11 @@ def test_a_tree_logged_inside_a_langchain_run_lies_in_it(recording: Any) -> None
     RunnableLambda(lambda value: recording.handler.log_trace(Span("tree", kind="tool"))).invoke(1, recording.config)
     ((_, name, _, children),) = recording.tree()
     assert (name, children) == ("RunnableLambda", [("tool", "tree", "ok", [])])
+
+
+def test_a_tree_walks_through_itself_and_all_below() -> None:
+    root = Span("root")
+    child = root.add_child(Span("child"))
+    child.add_child(Span("grandchild"))
+    root.add_child(Span("second"))
+    assert [span.name for span in root.walk()] == ["root", "child", "grandchild", "second"]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from langchain_sagemaker_experiments import _limits
 from langchain_sagemaker_experiments._sdk import Sdk
-from langchain_sagemaker_experiments.local import LocalSageMaker, local_sagemaker
+from langchain_sagemaker_experiments.local import LocalSageMaker, current_local_sagemaker, local_sagemaker
 from langchain_sagemaker_experiments.local._limits import maximum, service_model
 
 
@@ -283,3 +283,10 @@ def test_requests_are_counted(local: LocalSageMaker) -> None:
     client.put_object(Bucket="bucket", Key="k", Body=b"x")
     client.get_object(Bucket="bucket", Key="k")
     assert local.requests == {"CreateBucket": 1, "PutObject": 1, "GetObject": 1}
+
+
+def test_the_one_that_is_open_can_be_asked_for() -> None:
+    assert current_local_sagemaker() is None
+    with local_sagemaker() as sagemaker:
+        assert current_local_sagemaker() is sagemaker
+    assert current_local_sagemaker() is None

@@ -72,8 +72,10 @@ def local_sagemaker(
         from moto import mock_aws
 
         from ._patch import patched_moto
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("moto", "local", "The local SageMaker") from error
+    except ImportError as error:  # names that older ones do not have
+        raise MissingExtraError("moto>=5.1.20", "local", "The local SageMaker") from error
     local = LocalSageMaker(region, f"sagemaker-{region}-{_ACCOUNT}")
     with ExitStack() as stack:
         stack.enter_context(patched_moto(local.requests, enforce_limits))
