@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 EXTRAS ?= dev
+# lowest-direct installs the lowest versions that pyproject.toml allows; uv only.
+RESOLUTION ?= highest
 UV := $(shell command -v uv 2>/dev/null)
 STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test lint format docs docs-build bench bench-run vendor clean help
+.PHONY: demo test lint format docs docs-build bench bench-run matrix vendor clean help
 
 help:
 	@echo "make demo    run the three scenarios on a local SageMaker"
@@ -17,13 +19,14 @@ help:
 	@echo "make format  let ruff mend what it can"
 	@echo "make docs    build the documentation into site/, strictly"
 	@echo "make bench   measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
+	@echo "make matrix  run the tests on Python 3.10, 3.12 and 3.13, lowest and newest versions (takes half an hour)"
 	@echo "make vendor  fetch the report's libraries anew (npm)"
 	@echo "make clean   remove what the other targets made"
 
 $(STAMP): pyproject.toml
 ifdef UV
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python -e ".[$(EXTRAS)]"
+	$(UV) pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) -e ".[$(EXTRAS)]"
 else
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -60,6 +63,9 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/request_path.py --publish
 	$(BIN)/python benchmarks/bulk.py --publish
 	$(BIN)/python benchmarks/scale.py --publish
+
+matrix:
+	scripts/matrix.sh
 
 vendor:
 	python3 scripts/vendor.py

@@ -217,8 +217,10 @@ def mlflow() -> Peer:
 
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.CRITICAL)
-    database = Path(_until_the_end.enter_context(tempfile.TemporaryDirectory())) / "traces.db"
+    folder = Path(_until_the_end.enter_context(tempfile.TemporaryDirectory()))
+    database = folder / "traces.db"
     package.set_tracking_uri(f"sqlite:///{database}")
+    package.create_experiment("benchmark", artifact_location=(folder / "artifacts").as_uri())
     package.set_experiment("benchmark")
 
     def recorded() -> int:

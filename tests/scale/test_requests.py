@@ -37,5 +37,8 @@ def test_requests_of_writing_and_reading(open_run: Callable[..., Any], local: An
         lines = sum(contents.data.count(b"\n") for _, contents in read_all(parts))
         read = Counter(local.requests) - before
         assert lines == count + 1
+        read = Counter(
+            {"ListObjectsV2" if name == "ListBucket" else name: number for name, number in read.items()}
+        )  # moto 5.1's name
         assert read == {"ListObjectsV2": math.ceil((len(parts) or 1) / 1_000), "GetObject": len(parts)}
     print(f"{count:,} spans, {result.bytes:,} bytes: {dict(written)} to write, {dict(read)} to read")

@@ -73,7 +73,7 @@ def show(
     run: RunName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one trace as a tree. Each span has its inputs, outputs, tokens, latency and errors."""
+    """Show one trace as a tree, `last` the newest. Each span has its inputs, outputs, tokens, latency and errors."""
     from ._show import print_trace
 
     print_trace(_out, _err, trace_id, _where(source, experiment, run), as_json)

@@ -75,7 +75,7 @@ def local_sagemaker(
     except ModuleNotFoundError as error:
         raise MissingExtraError("moto", "local", "The local SageMaker") from error
     except ImportError as error:  # names that older ones do not have
-        raise MissingExtraError("moto>=5.1.20", "local", "The local SageMaker") from error
+        raise MissingExtraError("moto>=5.2.5", "local", "The local SageMaker") from error
     local = LocalSageMaker(region, f"sagemaker-{region}-{_ACCOUNT}")
     with ExitStack() as stack:
         stack.enter_context(patched_moto(local.requests, enforce_limits))
