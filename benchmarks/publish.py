@@ -18,12 +18,17 @@ def pages() -> list[Path]:
 
 def publish(name: str, text: str) -> int:
     """Write a text between its marks on each page that has them; return how many do."""
-    quoting = re.compile(rf"(?<=<!-- benchmark: {re.escape(name)} -->\n).*?(?=<!-- end of benchmark -->)", re.DOTALL)
     count = 0
     for page in pages():
         before = page.read_text()
-        after, found = quoting.subn(lambda _: f"\n{text.strip()}\n\n", before)
+        after, found = put_between_marks(before, name, text)
         count += found
         if after != before:
             page.write_text(after)
     return count
+
+
+def put_between_marks(page: str, name: str, text: str) -> tuple[str, int]:
+    """Return a page with a text between its marks, and how many such marks it has."""
+    marks = re.compile(rf"(<!-- benchmark: {re.escape(name)} -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
+    return marks.subn(lambda match: f"{match[1]}\n{text.strip()}\n\n{match[2]}", page)

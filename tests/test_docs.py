@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from made_spans import write_run
+from publish import pages, put_between_marks
 
 import langchain_sagemaker_experiments as package
 from langchain_sagemaker_experiments._reading import COLUMNS
@@ -106,6 +107,26 @@ def test_every_page_is_in_the_navigation_and_every_public_name_in_the_reference(
     for public in package.__all__:
         error = public.endswith(("Error", "Warning"))
         assert error or public == "__version__" or f"::: langchain_sagemaker_experiments.{public}\n" in reference, public
+
+
+def test_the_benchmarks_tables_stand_where_they_are_quoted() -> None:
+    quoted = {
+        name: text.strip()
+        for page in pages()
+        for name, text in re.findall(r"<!-- benchmark: (\w+) -->\n(.*?)<!-- end of benchmark -->", page.read_text(), re.DOTALL)
+    }
+    assert set(quoted) == {"request_path", "bulk", "scale"}
+    for name, text in quoted.items():
+        assert text.count("\n|") >= 4, name
+
+
+def test_a_benchmarks_table_replaces_the_one_before_and_nothing_else() -> None:
+    page = "a\n<!-- benchmark: x -->\n<!-- end of benchmark -->\nb\n<!-- benchmark: y -->\nold\n<!-- end of benchmark -->\n"
+    once, found = put_between_marks(page, "x", "| table |")
+    assert found == 1
+    assert once == page.replace("x -->\n", "x -->\n\n| table |\n\n")
+    assert put_between_marks(once, "x", "| table |") == (once, 1)
+    assert put_between_marks(once, "z", "| table |") == (once, 0)
 
 
 def test_the_readme_names_both_commands_and_a_valid_policy() -> None:
