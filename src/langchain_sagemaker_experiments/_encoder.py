@@ -117,13 +117,12 @@ class _Converters(dict[type, Convert]):
     def __init__(self, choose: Callable[[type], Convert], fixed: Mapping[type, Convert]) -> None:
         super().__init__(fixed)
         self._choose = choose
-        self._fixed = fixed
 
     def __missing__(self, cls: type) -> Convert:
-        if len(self) >= _MAX_CHOSEN:
-            self.clear()
-            self.update(self._fixed)
-        converter = self[cls] = self._choose(cls)
+        converter = self._choose(cls)
+        # When full, nothing is forgotten: other threads are looking things up, the marks of long texts among them.
+        if len(self) < _MAX_CHOSEN:
+            self[cls] = converter
         return converter
 
 
