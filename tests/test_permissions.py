@@ -125,3 +125,18 @@ def test_a_compaction_that_may_not_write_names_the_action_and_loses_nothing(sdk:
     with enable_iam_authentication(), pytest.raises(CompactionError, match="need the action s3:PutObject.*Nothing is lost"):
         compact(experiment_name="e", run_name="r", sagemaker_session=session)
     assert len(load_spans(experiment_name="e", run_name="r", sagemaker_session=session)) == 1
+
+
+def test_reading_by_experiment_and_run_needs_no_more_than_the_docs_say(sdk: Any, user: Any) -> None:
+    handler = new_handler()
+    with sdk.Run(experiment_name="e", run_name="r", sagemaker_session=user(POLICY)):
+        handler.flush_tracker()
+    reading = {"sagemaker:ListTrialComponents", "sagemaker:DescribeTrialComponent", "s3:ListBucket", "s3:GetObject"}
+    policy = copy.deepcopy(POLICY)
+    for statement in policy["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action in reading]
+    policy["Statement"] = [statement for statement in policy["Statement"] if statement["Action"]]
+    session = user(policy)
+    with enable_iam_authentication():
+        assert len(load_spans(experiment_name="e", run_name="r", sagemaker_session=session)) == 1
+        assert len(load_spans(experiment_name="e", sagemaker_session=session)) == 1

@@ -117,7 +117,9 @@ def sync_bundles(
     for bundle in bundles:
         experiment, run = experiment_name or bundle.experiment_name, run_name or bundle.run_name
         if not experiment or not run:
-            raise SpanReadError(f"{bundle.folder} does not say which run it belongs to; give --experiment and --run.")
+            raise SpanReadError(
+                f"{bundle.folder} does not say which run it belongs to; give --experiment and --run (experiment_name and run_name)."
+            )
         try:
             with sdk.Run(experiment_name=experiment, run_name=run, sagemaker_session=sagemaker_session) as real:
                 done = _sync_bundle(bundle, real, result, progress)
@@ -128,7 +130,7 @@ def sync_bundles(
         except Exception as error:
             waiting = len(bundle.parts()) - len(_sent(bundle.folder))
             raise FlushError(
-                f"The sync of {bundle.folder} stopped. {explain(error, 'run the same command again')} Nothing is lost: "
+                f"The sync of {bundle.folder} stopped. {explain(error, 'sync again')} Nothing is lost: "
                 f"{result.parts} parts have been sent, {max(waiting, 0)} wait in the folder."
             ) from error
         if bundle.is_spool:
