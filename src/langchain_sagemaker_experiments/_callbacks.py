@@ -108,7 +108,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._fault("on_chain_end", error)
 
     def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
-        if inputs is not None and span.sampled and (span.inputs == NO_VALUE or span.inputs == _STREAM_PLACEHOLDER):
+        if span.sampled and (span.inputs == NO_VALUE or span.inputs == _STREAM_PLACEHOLDER):
             span.inputs = self._take(inputs)
 
     def on_chain_error(
@@ -123,7 +123,8 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         """Close a chain's span as failed, interrupted or cancelled."""
         try:
             span = self._fail(run_id, parent_run_id, _CHAINS, error)
-            self._take_late_inputs(span, inputs)
+            if inputs is not None:
+                self._take_late_inputs(span, inputs)
             self._recorder.close(span)
         except Exception as fault:
             self._fault("on_chain_error", fault)

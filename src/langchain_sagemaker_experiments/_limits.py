@@ -31,6 +31,8 @@ DEFAULT_MAX_OPEN_SPANS: Final = 100_000
 """Spans that may be open at a time; past it the oldest is closed as cancelled."""
 DEFAULT_ABANDONED_AFTER: Final = 3_600.0
 """Seconds after which, at a flush, an open span whose root has ended is closed as cancelled."""
+DEFAULT_COMPACTION_GRACE: Final = 3_600.0
+"""Seconds for which parts stay after they were compacted: a reader that listed them may still be reading."""
 MAX_EVENTS_PER_SPAN: Final = 1_000
 """Events kept on one span; the rest is counted in `langchain.dropped_events`."""
 MAX_PART_BYTES: Final = 16 * 1024 * 1024

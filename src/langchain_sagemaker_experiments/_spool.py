@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-PART_PREFIX: Final = "part-"
+from ._layout import PART_PREFIX, PART_SUFFIX
+
 LIVE_PREFIX: Final = "live-"
-SUFFIX: Final = ".jsonl"
 TARGET: Final = "target.json"
 
 _APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -53,7 +53,7 @@ class Spool:
         with self._lock:
             if self._live is None:
                 self._make_folder()
-                self._live_name = f"{uuid.uuid4().hex}{SUFFIX}"
+                self._live_name = f"{uuid.uuid4().hex}{PART_SUFFIX}"
                 self._live = os.open(self.path / f"{LIVE_PREFIX}{self._live_name}", _APPEND, 0o600)
             _write_all(self._live, line + b"\n")
 
@@ -83,14 +83,14 @@ class Spool:
 
     def parts(self) -> list[Path]:
         """Return the sealed parts, oldest first."""
-        return sorted(self.path.glob(f"{PART_PREFIX}*{SUFFIX}"), key=_age)
+        return sorted(self.path.glob(f"{PART_PREFIX}*{PART_SUFFIX}"), key=_age)
 
     def size(self) -> int:
         """Return the bytes of all parts and the live file."""
         return sum(path.stat().st_size for path in self._files())
 
     def _files(self) -> Iterator[Path]:
-        for pattern in (f"{PART_PREFIX}*{SUFFIX}", f"{LIVE_PREFIX}*{SUFFIX}"):
+        for pattern in (f"{PART_PREFIX}*{PART_SUFFIX}", f"{LIVE_PREFIX}*{PART_SUFFIX}"):
             yield from self.path.glob(pattern)
 
     def remove(self, part: Path) -> None:

@@ -178,6 +178,27 @@ def test_one_compaction_at_a_time_and_a_dead_ones_lease_is_taken_over(tmp_path: 
     assert not lease.exists()
 
 
+def test_two_compactions_of_one_process_do_not_meet_and_a_lease_with_its_own_number_may_be_a_dead_ones(tmp_path: Path) -> None:
+    write(tmp_path, "one", 3)
+    refused: list[str] = []
+
+    def meanwhile(line: str) -> None:
+        with pytest.raises(CompactionError, match="Another compaction is at work") as caught:
+            compact(tmp_path)
+        refused.append(str(caught.value))
+
+    assert compact(tmp_path, progress=meanwhile).spans == 15
+    assert len(refused) == 1
+    assert "in this process" in refused[0]
+    write(tmp_path, "two", 1)
+    lease = tmp_path / "e" / "two" / "langchain-traces" / "compacted" / "_compacting.json"
+    lease.parent.mkdir()
+    # A container's process often has the number of the one that died before it.
+    lease.write_text(json.dumps({"host": os.uname().nodename, "pid": os.getpid(), "time": time.time()}))
+    assert compact(tmp_path).spans == 5
+    assert len(load_spans(tmp_path)) == 20
+
+
 def test_a_compaction_that_can_not_write_says_so_and_loses_nothing(tmp_path: Path) -> None:
     write(tmp_path, "one", 3)
     (tmp_path / "e" / "one" / "langchain-traces" / "compacted").write_text("a file where the folder should be")

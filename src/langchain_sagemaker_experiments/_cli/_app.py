@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from .._limits import DEFAULT_COMPACTION_GRACE
 from .._version import __version__
 
 app = typer.Typer(
@@ -133,7 +134,9 @@ def compact(
     source: Source = None,
     experiment: Experiment = None,
     run: RunName = None,
-    grace: Annotated[float, typer.Option(help="Seconds after which parts that an earlier compaction took are removed.")] = 3_600.0,
+    grace: Annotated[
+        float, typer.Option(help="Seconds after which parts that an earlier compaction took are removed.")
+    ] = DEFAULT_COMPACTION_GRACE,
     as_json: AsJson = False,
 ) -> None:
     """Put many small parts into Parquet. They lie beside the parts, for Athena, DuckDB, Spark. Safe to interrupt, and to repeat.

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from .._handler import SageMakerCallbackHandler
+from .._layout import ARTIFACT_NAME, TRACES_FOLDER
 from .._reading import load_spans
 from .._sdk import load_sdk
 from .._tables import trace_table
@@ -62,7 +63,7 @@ def run_demo(console: Console, output: Path | None) -> None:
 def _keep(console: Console, session: Any, addresses: dict[str, list[str]], output: Path) -> None:
     client = session.boto_session.client("s3")
     for run_name, uris in addresses.items():
-        folder = output / EXPERIMENT_NAME / run_name / "langchain-traces"
+        folder = output / EXPERIMENT_NAME / run_name / TRACES_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         for uri in uris:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -90,7 +91,7 @@ _SHOWN_COLUMNS = (
     "input_tokens - Last",
     "output_tokens - Last",
     "latency_ms - Last",
-    "langchain-traces - MediaType",
+    f"{ARTIFACT_NAME} - MediaType",
 )
 
 

@@ -11,10 +11,12 @@ their end is known.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,9 +27,11 @@ from urllib.parse import quote
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._cells import moment_of
 from .._compacted import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest
 from .._failures import explain
 from .._layout import PART_PREFIX, TRACES_FOLDER, new_part_name
+from .._limits import DEFAULT_COMPACTION_GRACE
 from .._parquet import to_table
 from .._reading import Problem
 from .._reading._parse import Record, merge_records, parse_part
@@ -35,8 +39,6 @@ from .._reading._sources import Part, find_parts, read_all, s3_client
 from ..exceptions import CompactionError
 from ._store import FolderStore, S3Store, Store
 
-GRACE_SECONDS: Final = 3_600.0
-"""How long parts stay after they were compacted: a reader that listed them may still be reading."""
 LEASE_SECONDS: Final = 900.0
 """After this a compaction that no longer tells that it lives is taken for dead."""
 _ROWS: Final = 20_000
@@ -74,7 +76,7 @@ def compact(
     experiment_name: str | None = None,
     run_name: str | None = None,
     sagemaker_session: Any = None,
-    grace: float = GRACE_SECONDS,
+    grace: float = DEFAULT_COMPACTION_GRACE,
     progress: Callable[[str], None] | None = None,
 ) -> Compacted:
     """Put the parts of a run, an experiment, or whatever lies below an address or a folder, into Parquet.
@@ -206,7 +208,7 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
     folder = f"experiment_name={quote(batch.experiment or 'unknown')}/run_name={quote(batch.run or 'unknown')}"
     days: dict[str, list[Record]] = {}
     for record in ended:
-        days.setdefault(str(record.get("start_time") or "unknown")[:10], []).append(record)
+        days.setdefault(_day(record), []).append(record)
     for day, records in sorted(days.items()):
         records.sort(key=lambda record: record.get("start_time") or "")
         name = f"{folder}/date={day}/spans-{digest}{ENDING}"
@@ -223,6 +225,14 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
     result.parts += len(batch.names)
     result.spans += len(ended)
     result.open_spans += len(still_open)
+
+
+def _day(record: Record) -> str:
+    """The day a span started on, as part of a file's name: nothing else that the field may hold gets there."""
+    start = moment_of(record.get("start_time"))
+    if start is None:
+        return "unknown"
+    return f"{start.astimezone(datetime.timezone.utc) if start.tzinfo is not None else start:%Y-%m-%d}"
 
 
 _CARRIED: Final = f"{PART_PREFIX}0-open-"
@@ -252,19 +262,37 @@ class _Lease:
         self._store.put(self._name, self._dump())
 
     def __enter__(self) -> _Lease:
-        if self._store.create(self._name, self._dump()):
-            return self
-        held = self._store.get(self._name)
-        if held is not None and not _is_dead(held):
-            raise CompactionError(
-                f"Another compaction is at work in {self._store.address} ({held.decode(errors='replace')}). Nothing was changed. "
-                f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
-            )
-        self.renew()
+        place = self._store.address
+        with _claiming:
+            if place in _at_work:
+                raise self._busy("in this process")
+            _at_work.add(place)
+        try:
+            if not self._store.create(self._name, self._dump()):
+                held = self._store.get(self._name)
+                if held is not None and not _is_dead(held):
+                    raise self._busy(held.decode(errors="replace"))
+                self.renew()
+        except BaseException:
+            _at_work.discard(place)
+            raise
         return self
 
+    def _busy(self, who: str) -> CompactionError:
+        return CompactionError(
+            f"Another compaction is at work in {self._store.address} ({who}). Nothing was changed. "
+            f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
+        )
+
     def __exit__(self, *error: object) -> None:
+        _at_work.discard(self._store.address)
         self._store.delete(self._name)
+
+
+_claiming = threading.Lock()
+_at_work: set[str] = set()
+"""Where this process is compacting. A lease with our own process number that is not among them was left by one before us: in a
+container the process after a restart often has the number of the one that died."""
 
 
 def _is_dead(held: bytes) -> bool:
