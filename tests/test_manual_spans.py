@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -12,7 +13,11 @@ import pytest
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 
-from langchain_sagemaker_experiments import Span
+from langchain_sagemaker_experiments import SageMakerCallbackHandler, Span, load_spans, trace_table
+from langchain_sagemaker_experiments._record import RecordWriter
+from langchain_sagemaker_experiments._recorder import new_id
+from langchain_sagemaker_experiments._span import LiveSpan
+from langchain_sagemaker_experiments._summary import Summary
 
 MODEL = ("chat_model", "FakeListChatModel", "ok", [])
 
@@ -210,3 +215,44 @@ def test_a_tree_walks_through_itself_and_all_below() -> None:
     child.add_child(Span("grandchild"))
     root.add_child(Span("second"))
     assert [span.name for span in root.walk()] == ["root", "child", "grandchild", "second"]
+
+
+UNFIT = [float("nan"), None, True, -1, 2**60, 10**30, 10**5_000, "many", ["a", 1], {"a": 1}, object(), b"bytes"]
+ASKED = ("gen_ai.usage.input_tokens", "gen_ai.request.model", "gen_ai.request.seed", "gen_ai.response.time_to_first_chunk")
+
+
+def test_whatever_attributes_spans_are_given_they_reach_the_run_and_are_read(open_run: Any) -> None:
+    with open_run() as run:
+        handler = SageMakerCallbackHandler(run)
+        for value in UNFIT:
+            with handler.span("call", kind="chat_model") as span:
+                for name in (*ASKED, 5):
+                    span.set_attribute(name, value)  # type: ignore[arg-type]
+        handler.log_trace(Span("tree", "llm", attributes={name: {1, 2} for name in ASKED}))
+        written = handler.flush_tracker()
+        assert (written.spans, written.faults) == (len(UNFIT) + 1, {})
+        assert written.metrics["input_tokens"] == 0
+        assert str(2**60) in written.parameters.values()
+    spans = load_spans(run)
+    assert len(spans) == len(trace_table(spans)) == len(UNFIT) + 1
+    assert spans["attributes"].map(lambda found: found["gen_ai.request.model"]).tolist()[5] == "<int 1" + "0" * 30 + ">"
+
+
+def test_figures_that_fail_cost_no_record() -> None:
+    def fail(attributes: Any) -> Any:
+        raise ValueError("no settings")
+
+    writer = RecordWriter(Summary(fail))
+    span = LiveSpan(new_id(), new_id(), new_id(), None, "llm", "call", 1, 1)
+    span.end_ns = 2
+    span.attributes = {"gen_ai.request.model": "m"}
+    assert json.loads(writer.line(span))["name"] == "call"
+    assert writer.faults == {"figures of a llm span: ValueError: no settings": 1}
+
+
+def test_an_attribute_is_taken_when_it_is_set(recording: Any) -> None:
+    documents = ["one"]
+    with recording.handler.span("rank") as span:
+        span.set_attribute("documents", documents)
+        documents.append("two")
+    assert recording.one(name="rank")["attributes"]["documents"] == ["one"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.outputs import Generation, LLMResult
+from typer.testing import CliRunner
 
-from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, SpanReadWarning, load_spans, trace_table
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    SageMakerCallbackHandler,
+    SpanReadWarning,
+    compact,
+    compare_runs,
+    export_spans,
+    load_spans,
+    render_report,
+    summarize,
+    trace_table,
+)
+from langchain_sagemaker_experiments._cli._app import app
 from langchain_sagemaker_experiments._reading import COLUMNS
 from langchain_sagemaker_experiments._reading._parse import merge_records
 
@@ -132,6 +147,69 @@ def test_a_late_end_completes_a_span_that_was_given_up_in_any_order(records: lis
     (merged,) = merge_records(records)
     assert (merged["status"], merged["inputs"], merged["outputs"], merged["duration_ms"]) == ("ok", {"a": 1}, "late", 9000.0)
     assert merged["attributes"] == {}
+
+
+@pytest.mark.parametrize("time", ["yesterday", "", None])
+def test_a_time_that_is_none_costs_no_other_span(tmp_path: Path, time: Any) -> None:
+    bad = {"start_time": time, "end_time": time}
+    late, given_up = LATE | {"span_id": "late"} | bad, ABANDONED | {"span_id": "late"} | bad
+    write(tmp_path / "part-1.jsonl", record("a"), record("bad") | bad, record("bad") | bad, given_up, late)
+    frame = load_spans(tmp_path).set_index("span_id")
+    assert sorted(frame.index) == ["a", "bad", "late"]
+    assert frame.loc["a", "start_time"] == pd.Timestamp("2026-01-01T00:00:00.000001Z")
+    assert frame.loc[["bad", "late"], ["start_time", "end_time"]].isna().all(axis=None)
+    assert (frame.loc["late", "outputs"], frame.loc["a", "duration_ms"]) == ("late", 1000.0)
+
+
+NOT_OURS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3) | st.just([1]) | st.just({"a": 1})
+
+
+ASKED_ATTRIBUTES = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.request.model",
+    "gen_ai.request.temperature",
+    "gen_ai.provider.name",
+    "gen_ai.response.time_to_first_chunk",
+    "langchain.architecture",
+    "langchain.start_seen",
+    "langchain.closed_because",
+)
+FOREIGN = st.dictionaries(st.sampled_from([name for name in COLUMNS if name not in ("inputs", "outputs")]), NOT_OURS)
+ATTRIBUTES = st.dictionaries(st.sampled_from(ASKED_ATTRIBUTES), NOT_OURS)
+
+
+@given(FOREIGN, ATTRIBUTES, st.lists(NOT_OURS, max_size=2), st.lists(st.sampled_from(COLUMNS), max_size=3))
+def test_whatever_fields_a_foreign_record_has_it_is_read_shown_exported_and_compacted(
+    fields: dict[str, Any], attributes: dict[str, Any], events: list[Any], missing: list[str]
+) -> None:
+    foreign = record("foreign") | {"kind": "chat_model", "attributes": attributes, "events": events} | fields
+    for name in missing:
+        foreign.pop(name, None)
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpanReadWarning)
+        folder = Path(name)
+        traces = folder / "e" / "r" / "langchain-traces"
+        traces.mkdir(parents=True)
+        write(traces / "part-1.jsonl", record("mine"), foreign)
+        frame = load_spans(folder)
+        assert "mine" in frame["span_id"].tolist()
+        traces_found = trace_table(frame)
+        assert traces_found["spans"].sum() == len(frame) - sum(
+            (attributes or {}).get("langchain.architecture") is True for attributes in frame["attributes"]
+        )
+        assert compare_runs(frame)["spans"].sum() == traces_found["spans"].sum()
+        summarize(frame)
+        render_report(frame, folder / "report.html")
+        shown = CliRunner().invoke(app, ["show", "last", str(folder)])
+        assert shown.exit_code == 0, shown.output
+        for ending in ("jsonl", "csv", "parquet", "trace.json", "otlp.json"):
+            export_spans(frame, folder / f"export.{ending}")
+        for ending in ("jsonl", "parquet"):
+            assert len(load_spans(folder / f"export.{ending}")) == len(frame)
+            (folder / f"export.{ending}").unlink()
+        compact(folder)
+        assert len(load_spans(folder)) == len(frame)
 
 
 @given(st.permutations([record(), LATE]))

@@ -93,6 +93,14 @@ class Capture:
                 self._recorder.add_event(span, "interrupt", self._encode(error.args), span.end_ns)
         return span
 
+    def _as_it_is(self, value: Any) -> Any:
+        """Return a plain value that no later change of `value` reaches, for an attribute."""
+        if value is None or type(value) in (str, bool, float):
+            return value
+        import orjson
+
+        return orjson.loads(self._encode(value))
+
     def _event(self, name: str, data: Any, run_id: UUID | None, kinds: tuple[str, ...] = ()) -> None:
         span = self._recorder.current(run_id, kinds)
         if span is None:

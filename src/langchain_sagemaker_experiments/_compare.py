@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ._tables import MODEL_KINDS, TO_FIRST_CHUNK, Record, group_by_trace, rows_of, trace_row
+from ._facts import MODEL_KINDS, first_token_ms_of
+from ._tables import Record, group_by_trace, rows_of, trace_row
 from .exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class _Run:
     def _add_model_call(self, record: Record) -> None:
         attributes = record["attributes"] or {}
         _keep(self._model_latencies, record["duration_ms"])
-        _keep(self._first_tokens, attributes.get(TO_FIRST_CHUNK), 1e3)
+        _keep(self._first_tokens, first_token_ms_of(attributes))
         for name, value in attributes.items():
             if name.startswith(_PARAMETERS):
                 self.parameters.setdefault(name, {})[repr(value)] = value
@@ -106,9 +107,9 @@ class _Run:
         }
 
 
-def _keep(values: list[float], value: Any, scale: float = 1.0) -> None:
+def _keep(values: list[float], value: Any) -> None:
     if isinstance(value, (int, float)) and value == value:
-        values.append(value * scale)
+        values.append(value)
 
 
 def percentile(values: list[float], share: float) -> float:

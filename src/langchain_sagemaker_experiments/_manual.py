@@ -63,7 +63,7 @@ class ActiveSpan:
     def set_attribute(self, name: str, value: Any) -> None:
         """Record a fact about this span, by preference under a name of the OpenTelemetry GenAI conventions."""
         if self._live is not None:
-            attribute(self._live, name, value)
+            attribute(self._live, str(name), self._handler._as_it_is(value))
 
     def add_event(self, name: str, data: Any = None) -> None:
         """Record that something happened now."""
@@ -201,7 +201,7 @@ class ManualSpans(Capture):
             live = self._start(new_id(), parent, span.kind, span.name, None, span.inputs, span.tags, span.metadata)
             trace_ids.append(live.trace_id)
             live.start_wall_ns = span.start_ns
-            live.attributes = dict(span.attributes) or None
+            live.attributes = {str(name): self._as_it_is(value) for name, value in span.attributes.items()} or None
             opened.append((span, live))
             waiting.extend((child, live.run_id) for child in reversed(span.children))
         for span, live in reversed(opened):

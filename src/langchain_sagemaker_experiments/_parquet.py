@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ._cells import json_text, moment_of
-from ._tables import TO_FIRST_CHUNK, model_of
+from ._facts import first_token_ms_of, model_of, tokens_of
 from .exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,16 +26,15 @@ TIMES: Final = ("start_time", "end_time")
 NESTED: Final = ("inputs", "outputs", "error", "attributes", "events", "tags", "metadata", "component")
 OWNERS: Final = ("experiment_name", "run_name")
 
-# column → (type in Arrow's names, attribute or None for those taken otherwise)
-ASKED: Final[dict[str, tuple[str, str | None]]] = {
-    "model": ("string", None),
-    "provider": ("string", "gen_ai.provider.name"),
-    "input_tokens": ("int64", "gen_ai.usage.input_tokens"),
-    "output_tokens": ("int64", "gen_ai.usage.output_tokens"),
-    "time_to_first_token_ms": ("double", None),
-    "error_type": ("string", None),
+ASKED: Final[dict[str, str]] = {
+    "model": "string",
+    "provider": "string",
+    "input_tokens": "int64",
+    "output_tokens": "int64",
+    "time_to_first_token_ms": "double",
+    "error_type": "string",
 }
-"""Columns that `load_spans` has not: what is asked for most, taken out of the JSON."""
+"""Columns that `load_spans` has not, what is asked for most, with their types in Arrow's names."""
 
 
 COLUMNS: Final = (*TEXTS, *TIMES, "duration_ms", "session_id", *NESTED, "schema_version", *ASKED, *OWNERS)
@@ -50,7 +49,7 @@ def schema(columns: Iterable[str] = COLUMNS) -> pa.Schema:
     """
     pa = pyarrow()
     kinds = {"duration_ms": pa.float64(), "schema_version": pa.int16(), **dict.fromkeys(TIMES, pa.timestamp("us", tz="UTC"))}
-    kinds.update({name: pa.type_for_alias(kind) for name, (kind, _) in ASKED.items()})
+    kinds.update({name: pa.type_for_alias(kind) for name, kind in ASKED.items()})
     return pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
 
 
@@ -91,22 +90,17 @@ def to_table(records: Iterable[Mapping[str, Any]], experiment: str | None = None
 
 def asked_of(record: Mapping[str, Any]) -> Record:
     """Return the columns of `ASKED` of one span."""
-    attributes = record.get("attributes") if isinstance(record.get("attributes"), Mapping) else None
-    attributes = attributes or {}
-    error = record.get("error")
-    first = attributes.get(TO_FIRST_CHUNK)
-    model = model_of(attributes)
-    found: Record = {
-        "model": str(model) if model is not None else None,
-        "time_to_first_token_ms": first * 1e3 if isinstance(first, (int, float)) else None,
+    attributes, error = record.get("attributes"), record.get("error")
+    attributes = attributes if isinstance(attributes, Mapping) else {}
+    provider = attributes.get("gen_ai.provider.name")
+    return {
+        "model": model_of(attributes),
+        "provider": provider if isinstance(provider, str) else None,
+        "input_tokens": tokens_of(attributes, "input"),
+        "output_tokens": tokens_of(attributes, "output"),
+        "time_to_first_token_ms": first_token_ms_of(attributes),
         "error_type": str(error.get("type")) if isinstance(error, Mapping) else None,
     }
-    for name, (kind, attribute) in ASKED.items():
-        if attribute is not None:
-            value = attributes.get(attribute)
-            fits = isinstance(value, str) if kind == "string" else isinstance(value, int) and not isinstance(value, bool)
-            found[name] = value if fits else None
-    return found
 
 
 def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:

@@ -85,7 +85,10 @@ class RecordWriter:
         if held:
             record["shared"] = held
         if span.end_ns is not None:
-            self.summary.add(record)
+            try:
+                self.summary.add(record)
+            except Exception as error:
+                self.count_fault(f"figures of a {span.kind} span: {type(error).__name__}: {error}")
         try:
             data = orjson.dumps(record)
         except Exception:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ._facts import MODEL_KINDS, tokens_of
 from ._span import LATE_END
 
 Parameter = str | int | float
 ParametersOf = Callable[[Mapping[str, Any]], Mapping[str, Parameter]]
 
-_MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 _MAX_SETTINGS: Final = 256
 """Distinct sets of model settings kept; a Run has room for 300 parameters at all."""
 _ANSWERS: Final = ("gen_ai.response.", "gen_ai.usage.", "langchain.", "gen_ai.conversation.")
@@ -49,12 +49,12 @@ class Summary:
         if record["parent_span_id"] is None:
             self._traces += 1
             self._latency_ms += record["duration_ms"] or 0.0
-        if record["kind"] not in _MODEL_KINDS:
+        if record["kind"] not in MODEL_KINDS:
             return
         self._calls += 1
         attributes = record["attributes"]
-        for name in self._tokens:
-            self._tokens[name] += attributes.get(f"gen_ai.usage.{name}") or 0
+        self._tokens["input_tokens"] += tokens_of(attributes, "input") or 0
+        self._tokens["output_tokens"] += tokens_of(attributes, "output") or 0
         if len(self._settings) < _MAX_SETTINGS:
             self._add_settings(attributes)
 

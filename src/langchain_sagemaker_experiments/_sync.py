@@ -185,7 +185,7 @@ def _whole_lines(data: bytes) -> bytes:
 def _count(records: list[dict[str, Any]], summary: Summary) -> None:
     for record in records:
         if record["status"] != "running":
-            summary.add({"attributes": {}, "parent_span_id": None, "duration_ms": None, **record})
+            summary.add({**record, "attributes": record["attributes"] or {}})
 
 
 def _log_numbers(destination: Destination, summary: Summary) -> None:

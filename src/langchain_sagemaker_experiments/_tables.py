@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ._facts import MODEL_KINDS, model_of, tokens_of
 from ._span import ARCHITECTURE
 from .exceptions import MissingExtraError
 
@@ -34,9 +35,6 @@ TRACE_COLUMNS: Final = (
 )
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "spans", "model_calls", "errors")
-TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
-"""Attribute of a streamed call: seconds to its first token."""
-MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 Record = Mapping[str, Any]
 
 
@@ -107,10 +105,9 @@ def trace_row(group: list[Record]) -> dict[str, Any]:
         "duration_ms": first["duration_ms"] if len(roots) == 1 else _spread(roots),
         "inputs": first["inputs"],
         "outputs": last["outputs"],
-        "model": ", ".join(dict.fromkeys(name for name in (model_of(record["attributes"] or {}) for record in models) if name))
-        or None,
-        "input_tokens": sum(_tokens(record, "input") for record in models),
-        "output_tokens": sum(_tokens(record, "output") for record in models),
+        "model": ", ".join(dict.fromkeys(filter(None, (model_of(record["attributes"]) for record in models)))) or None,
+        "input_tokens": sum(tokens_of(record["attributes"], "input") or 0 for record in models),
+        "output_tokens": sum(tokens_of(record["attributes"], "output") or 0 for record in models),
         "spans": len(group),
         "model_calls": len(models),
         "errors": len(failures),
@@ -141,16 +138,6 @@ def _spread(roots: list[Record]) -> float | None:
     if not ends:
         return None
     return float((max(ends) - roots[0]["start_time"]).total_seconds() * 1e3)
-
-
-def model_of(attributes: Mapping[str, Any]) -> Any:
-    """Return the model of a call: as it was asked for, else as it answered, else its SageMaker endpoint; None of no call."""
-    names = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
-    return next((attributes[name] for name in names if attributes.get(name)), None)
-
-
-def _tokens(record: Record, side: str) -> int:
-    return int((record["attributes"] or {}).get(f"gen_ai.usage.{side}_tokens") or 0)
 
 
 def _failure(record: Record) -> str:

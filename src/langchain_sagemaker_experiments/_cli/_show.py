@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from .._facts import tokens_of
 from .._preview import plain, preview
 from .._reading import to_frame
 from .._tables import Record, roots_of, trace_table
@@ -109,16 +110,15 @@ def _label(record: Record) -> Text:
     label.append(record["status"], style=_STATUS_STYLE.get(record["status"], ""))
     if record.get("duration_ms") is not None:
         label.append(f" {record['duration_ms']:.1f} ms", style="dim")
-    attributes = record.get("attributes") or {}
-    if "gen_ai.usage.input_tokens" in attributes:
-        used = f"{attributes['gen_ai.usage.input_tokens']}+{attributes.get('gen_ai.usage.output_tokens', 0)}"
-        label.append(f" {used} tokens", style="dim")
+    read, written = tokens_of(record["attributes"], "input"), tokens_of(record["attributes"], "output")
+    if read is not None or written is not None:
+        label.append(f" {read or 0}+{written or 0} tokens", style="dim")
     for name, style in (("inputs", "dim"), ("outputs", "")):
         if record.get(name) is not None:
             label.append(f"\n  {name}: ", style="italic dim")
             label.append(preview(record[name], _MAX_SHOWN), style=style)
     if record.get("error"):
-        label.append(f"\n  {record['error']['type']}: {plain(record['error']['message'], 400)}", style="red")
+        label.append(f"\n  {record['error'].get('type')}: {plain(record['error'].get('message'), 400)}", style="red")
     return label
 
 

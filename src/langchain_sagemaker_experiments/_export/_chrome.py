@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._cells import json_bytes, known, microseconds, moment_of
-from .._tables import TO_FIRST_CHUNK, group_by_trace, rows_of
+from .._facts import first_token_ms_of
+from .._tables import group_by_trace, rows_of
 from .._version import __version__
 
 if TYPE_CHECKING:
@@ -147,11 +148,10 @@ def _complete(bar: _Bar, process: int) -> dict[str, Any]:
 
 
 def _instants(bar: _Bar, process: int) -> Iterator[dict[str, Any]]:
-    attributes = bar.record["attributes"] or {}
     events = list(bar.record["events"] or ())
-    first = attributes.get(TO_FIRST_CHUNK)
-    if isinstance(first, (int, float)) and not any(event.get("name") == "first_token" for event in events):
-        yield _instant("first_token", bar, bar.start + round(first * 1e6), process, {})
+    first = first_token_ms_of(bar.record["attributes"])
+    if first is not None and not any(event.get("name") == "first_token" for event in events):
+        yield _instant("first_token", bar, bar.start + round(first * 1e3), process, {})
     for event in events:
         at = microseconds(moment_of(event.get("time")))
         if at is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from .._cells import moment_of
 from .._encoder import SHARED, TAKE
 from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
 from ..exceptions import MissingExtraError
@@ -16,6 +18,16 @@ from ..exceptions import MissingExtraError
 Record = dict[str, Any]
 
 _ESSENTIAL: Final = ("span_id", "trace_id", "kind", "status")
+_NONE: Final = type(None)
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(_ESSENTIAL, (str,)),
+    **dict.fromkeys(("parent_span_id", "name", "start_time", "end_time", "session_id"), (str, _NONE)),
+    **dict.fromkeys(("error", "attributes", "metadata", "component"), (dict, _NONE)),
+    **dict.fromkeys(("events", "tags"), (list, _NONE)),
+    "duration_ms": (float, int, _NONE),
+    "schema_version": (int, _NONE),
+}
+"""What the fields of a record are. All that reads records goes by it, so it is seen to here, where data comes in."""
 _MAX_SHOWN: Final = 5
 
 
@@ -39,7 +51,7 @@ def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Recor
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             problems.append(Problem(address, f"not a whole gzip file ({error})"))
             return []
     lines = data.splitlines()
@@ -48,12 +60,10 @@ def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Recor
         records = orjson.loads(b"[" + b",".join(lines) + b"]") if lines else []
     except orjson.JSONDecodeError:
         records = _parse_lines(address, lines, problems)
-    good = [record for record in records if _is_span(record)]
+    good = _sound(records, address, "lines", problems)
     if b'"$shared"' in data:
         _resolve_shared(good)
-    if len(good) != len(records):
-        problems.append(Problem(address, f"{len(records) - len(good)} lines are no span records"))
-    newer = {record["schema_version"] for record in good if record.get("schema_version", 1) > SCHEMA_VERSION}
+    newer = {version for record in good if (version := record.get("schema_version") or 1) > SCHEMA_VERSION}
     if newer:
         problems.append(
             Problem(
@@ -74,10 +84,7 @@ def parse_parquet(address: str, data: bytes, problems: list[Problem], columns: s
     except Exception as error:
         problems.append(Problem(address, f"not a whole Parquet file of spans ({type(error).__name__}: {error})"))
         return []
-    good = [record for record in records if _is_span(record)]
-    if len(good) != len(records):
-        problems.append(Problem(address, f"{len(records) - len(good)} rows are no span records"))
-    return good
+    return _sound(records, address, "rows", problems)
 
 
 def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> list[Any]:
@@ -134,17 +141,41 @@ def _taken(item: Any, shared: dict[str, Any]) -> list[Any] | None:
     return found[:count] if isinstance(found, list) and isinstance(count, int) else None
 
 
-def _is_span(record: Any) -> bool:
-    if not isinstance(record, dict):
-        return False
-    try:
-        for name in _ESSENTIAL:
-            if type(record[name]) is not str:
-                return False
-        version = record.get("schema_version", 1)
-    except KeyError:
-        return False
-    return isinstance(version, int)
+def _sound(records: list[Any], address: str, what: str, problems: list[Problem]) -> list[Record]:
+    """Return the span records among `records`; a field of theirs that is not what it must be, or that it lacks, is None."""
+    found: list[Record] = []
+    mended: set[str] = set()
+    for record in records:
+        if type(record) is not dict:
+            continue
+        shape = (*record, *map(type, record.values()))
+        missing = _sound_shapes.get(shape)
+        if missing is None:
+            wrong = [name for name, types in _TYPES.items() if type(record.get(name)) not in types]
+            if any(name in _ESSENTIAL for name in wrong):
+                continue
+            mended.update(wrong)
+            missing = (*wrong, *(_TYPES.keys() - record.keys()))
+            if not wrong and len(_sound_shapes) < _MAX_SHAPES:
+                _sound_shapes[shape] = missing
+        if missing:
+            record.update(dict.fromkeys(missing))
+        events = record.get("events")
+        if events and not all([type(event) is dict for event in events]):  # noqa: C419 - a generator takes twice the time
+            mended.add("events")
+            record["events"] = [event for event in events if type(event) is dict]
+        found.append(record)
+    if len(found) != len(records):
+        problems.append(Problem(address, f"{len(records) - len(found)} {what} are no span records"))
+    if mended:
+        fields = ", ".join(sorted(mended))
+        problems.append(Problem(address, f"what stood in {fields} is of another type than that field's, and was left out"))
+    return found
+
+
+_sound_shapes: dict[tuple[str | type, ...], tuple[str, ...]] = {}
+"""Fields and their types, of records in which nothing was wrong → what they lack. Most records look like another one."""
+_MAX_SHAPES: Final = 4_096
 
 
 def merge_records(records: Iterable[Record]) -> list[Record]:
@@ -190,12 +221,8 @@ def _joined(whole: Record, late: Record) -> Record:
 
 
 def _milliseconds(start: str | None, end: str | None) -> float | None:
-    if not start or not end:
-        return None
-    from datetime import datetime
-
-    begin, finish = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
-    return round((finish - begin).total_seconds() * 1e3, 3)
+    begin, finish = moment_of(start), moment_of(end)
+    return round((finish - begin).total_seconds() * 1e3, 3) if begin is not None and finish is not None else None
 
 
 def describe(problems: list[Problem]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .._tables import MODEL_KINDS
+from .._facts import MODEL_KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def _with_asked(spans: Any) -> Any:
 
     asked = [asked_of({"attributes": a, "error": e}) for a, e in zip(spans["attributes"], spans["error"], strict=True)]
     added = {}
-    for name, (kind, _) in ASKED.items():
+    for name, kind in ASKED.items():
         dtype = object if kind == "string" else "Int64" if kind == "int64" else "float64"
         added[name] = pd.Series([values[name] for values in asked], dtype=dtype, index=spans.index)
     return spans.assign(**added)

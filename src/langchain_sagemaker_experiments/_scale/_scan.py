@@ -129,7 +129,7 @@ def _shape(frame: pd.DataFrame, records: list[dict[str, Any]], wanted: Sequence[
     """The frame with the further columns, each of its own type, whatever the values of this part are."""
     import pandas as pd
 
-    for name, (kind, _) in ASKED.items():
+    for name, kind in ASKED.items():
         values = [record.get(name) for record in records]
         if kind == "string":
             frame[name] = pd.Series(values, dtype=object)

@@ -150,10 +150,21 @@ def run_parameters(attributes: Mapping[str, Any]) -> dict[str, str | int | float
         if isinstance(value, list):
             value = ", ".join(str(item) for item in value)
         if isinstance(value, (str, int, float)):
-            parameters[name] = value
+            parameters[name] = _exact(value)
     nested = attributes.get("sagemaker.model_kwargs")
     if isinstance(nested, Mapping):
         for name, value in nested.items():
             if name not in parameters and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-                parameters[str(name)] = value
+                parameters[str(name)] = _exact(value)
     return parameters
+
+
+def _exact(value: str | int | float) -> str | int | float:
+    """A number that a parameter, which is a double in SageMaker, would not hold exactly goes as text."""
+    if not isinstance(value, int) or abs(value) <= _MAX_EXACT:
+        return value
+    # Python refuses the decimal text of very large integers.
+    return str(value) if value.bit_length() < 4_000 else hex(value)
+
+
+_MAX_EXACT: Final = 2**53
