@@ -2,6 +2,8 @@
 
 Each method takes what LangChain sends, lets the values room make JSON bytes of it, and tells the recorder. Nothing that goes
 wrong in here reaches the user's program: it is counted and reported at the flush.
+
+What LangChain sends at most events is named even where it is not used: left to `**kwargs` it would be put into a dictionary first.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         run_id: UUID | None = None,
         parent_run_id: UUID | None = None,
         inputs: Any = None,
+        tags: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Close a chain's span; a stream's true inputs come only now."""
@@ -193,6 +196,8 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         *,
         chunk: Any = None,
         run_id: UUID | None = None,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Count a streamed token and note the time of the first; its text is in the result."""
@@ -228,7 +233,13 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._fault("on_stream_event", error)
 
     def on_llm_end(
-        self, response: LLMResult, *, run_id: UUID | None = None, parent_run_id: UUID | None = None, **kwargs: Any
+        self,
+        response: LLMResult,
+        *,
+        run_id: UUID | None = None,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Close a model's span with every generation as the model returned it."""
         try:
