@@ -10,18 +10,19 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test lint format docs docs-build bench bench-run matrix vendor clean help
+.PHONY: demo test coverage lint format docs docs-build bench bench-run matrix vendor clean help
 
 help:
-	@echo "make demo    run the three scenarios on a local SageMaker"
-	@echo "make test    run the tests"
-	@echo "make lint    ruff, mypy strict, the rooms' import rules"
-	@echo "make format  let ruff mend what it can"
-	@echo "make docs    build the documentation into site/, strictly"
-	@echo "make bench   measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
-	@echo "make matrix  run the tests on Python 3.10, 3.12 and 3.13, lowest and newest versions (takes half an hour)"
-	@echo "make vendor  fetch the report's libraries anew (npm)"
-	@echo "make clean   remove what the other targets made"
+	@echo "make demo      run the three scenarios on a local SageMaker"
+	@echo "make test      run the tests"
+	@echo "make coverage  the same, and which lines and branches they do not reach"
+	@echo "make lint      ruff, mypy strict, the rooms' import rules"
+	@echo "make format    let ruff mend what it can"
+	@echo "make docs      build the documentation into site/, strictly"
+	@echo "make bench     measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
+	@echo "make matrix    run the tests on Python 3.10, 3.12 and 3.13, lowest and newest versions (takes half an hour)"
+	@echo "make vendor    fetch the report's libraries anew (npm)"
+	@echo "make clean     remove what the other targets made"
 
 $(STAMP): pyproject.toml
 ifdef UV
@@ -39,6 +40,13 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+# Processes that the tests start measure themselves, and each writes a file of its own.
+coverage: $(STAMP)
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=95
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -71,4 +79,4 @@ vendor:
 	python3 scripts/vendor.py
 
 clean:
-	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-output dist build site .cache
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* test-output dist build site .cache

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.agents import AgentAction, AgentFinish
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation, LLMResult
 from langchain_core.runnables import RunnableLambda
 
@@ -186,6 +188,50 @@ def test_a_fault_of_ours_is_counted_logged_once_and_reported(recording: Any, mon
     }
     assert len(seen) == 2  # one for the starts, one for the ends
     assert handler.flush_tracker().faults == {}
+
+
+class _Broken:
+    """A recorder that fails at whatever is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("broken")
+
+
+CALLS: dict[str, tuple[Any, ...]] = {
+    "on_chain_start": ({}, {"a": 1}),
+    "on_chain_end": ({"a": 1},),
+    "on_chain_error": (ValueError("no"),),
+    "on_llm_start": ({}, ["prompt"]),
+    "on_chat_model_start": ({}, [[HumanMessage("hello")]]),
+    "on_llm_new_token": ("token",),
+    "on_stream_event": ({"event": "content-block-delta"},),
+    "on_llm_end": (LLMResult(generations=[]),),
+    "on_llm_error": (ValueError("no"),),
+    "on_tool_start": ({}, "input"),
+    "on_tool_end": ("output",),
+    "on_tool_error": (ValueError("no"),),
+    "on_retriever_start": ({}, "query"),
+    "on_retriever_end": ([],),
+    "on_retriever_error": (ValueError("no"),),
+    "on_agent_action": (AgentAction("tool", "input", "log"),),
+    "on_agent_finish": (AgentFinish({}, "log"),),
+    "on_text": ("text",),
+    "on_retry": (None,),
+    "on_custom_event": ("name", {}),
+    "on_interrupt": (None,),
+    "on_resume": (None,),
+}
+
+
+@pytest.mark.parametrize("callback", sorted({name for name in dir(SageMakerCallbackHandler) if name.startswith("on_")}))
+def test_a_fault_in_any_callback_is_counted_not_raised(callback: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = SageMakerCallbackHandler()
+    monkeypatch.setattr(logging.getLogger("langchain_sagemaker_experiments._capture"), "handle", lambda record: None)
+    monkeypatch.setattr(handler, "_recorder", _Broken())
+    monkeypatch.setattr(handler, "_open", _Broken())
+    getattr(handler, callback)(*CALLS[callback], run_id=uuid.uuid4())
+    assert handler._faults == {f"{callback}: RuntimeError: broken": 1}
+    monkeypatch.undo()
 
 
 def test_events_of_unknown_runs_are_counted_not_raised(recording: Any) -> None:

@@ -230,8 +230,6 @@ def _walk_inside(value: Any, convert: Convert, above: tuple[int, ...], depth: in
         return _walk(value.value, convert, above, depth)
     if isinstance(value, str):
         return clean_text(str.__str__(value))
-    if isinstance(value, bool):
-        return bool(value)
     if isinstance(value, int):
         return _walk(int(value), convert, above, depth)
     if isinstance(value, float):

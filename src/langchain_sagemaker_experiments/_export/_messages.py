@@ -74,8 +74,8 @@ def _parts(content: Any) -> list[dict[str, Any]]:
             parts.append({"type": "text", "content": block})
         elif isinstance(block, Mapping) and isinstance(block.get("text"), str):
             parts.append({"type": "text", "content": block["text"]})
-        elif isinstance(block, Mapping) and isinstance(block.get("reasoning"), str):
-            parts.append({"type": "reasoning", "content": block["reasoning"]})
+        elif isinstance(block, Mapping) and isinstance(thought := block.get("reasoning") or block.get("thinking"), str):
+            parts.append({"type": "reasoning", "content": thought})
         elif isinstance(block, Mapping) and block.get("type") != "tool_use":  # a tool call, which `tool_calls` tells
             parts.append({"type": str(block.get("type", "unknown")), **{k: v for k, v in block.items() if k != "type"}})
     return parts
