@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# An example may take as long as the machine needs: no test asserts on seconds.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 # No test may look for credentials or settings outside, or show progress to a service.
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")

@@ -306,7 +306,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_value_encodes_to_valid_json(value: Any) -> None:
     data = ENCODER.encode(value)
     assert b"\n" not in data
@@ -314,7 +314,7 @@ def test_any_value_encodes_to_valid_json(value: Any) -> None:
 
 
 @given(values, st.integers(1_024, 4_096))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_value_stays_near_its_bound(value: Any, bound: int) -> None:
     big = [value, "x" * 5_000, value]
     data = Encoder(CHOOSE, max_bytes=bound).encode(big)
@@ -330,13 +330,13 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_json_values_come_back_unchanged(value: Any) -> None:
     data = orjson.dumps(value)
     assert orjson.loads(ENCODER.encode(value)) == orjson.loads(data)
 
 
 @given(json_values, st.integers(300, 3_000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_truncation_gives_valid_json(value: Any, bound: int) -> None:
     json.loads(truncate_json(orjson.dumps([value, "é" * 4_000, list(range(500))]), bound))

@@ -108,7 +108,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(STEPS, st.integers(0, 2**32))
 def test_any_history_reads_back_as_it_was_at_each_moment(steps: list[str], seed: int) -> None:
     import random
