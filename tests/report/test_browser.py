@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, TypedDict
@@ -293,6 +294,26 @@ def test_a_trace_deeper_than_any_and_damaged_parents_are_drawn(browser: Opened, 
     page.keyboard.press("End")
     assert chosen(page) == "s2999"
     assert page.locator(".span-row").count() < 100
+
+
+def test_records_of_other_programs_are_drawn(browser: Opened, tmp_path: Path) -> None:
+    essential = {"trace_id": "t", "kind": "chat_model", "status": "ok"}
+    odd = {
+        "inputs": {"messages": [[{"type": "ai", "content": 5, "tool_calls": {"a": 1}}]]},
+        "attributes": {"gen_ai.usage.input_tokens": "many"},
+    }
+    lines = [essential | {"span_id": "root"}, essential | {"span_id": "odd", "parent_span_id": "root", "events": [{}]} | odd]
+    (tmp_path / "part-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = browser.open(render_report(load_spans(tmp_path), tmp_path / "report.html").path)
+    page.locator(".tabulator-row").first.click()
+    page.wait_for_selector(".span-row")
+    for row in page.locator(".span-row").all():
+        row.click()
+        assert "chat model" in page.inner_text("#details")
+    page.locator("#section-attributes > summary").click()
+    assert "many" in page.inner_text("#section-attributes")
+    page.keyboard.press("3")
+    page.wait_for_selector(".node")
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ Report.details = (() => {
     const about = [message.name, message.tool_call_id].filter(Boolean).join(" ");
     return h("li", { class: `message message-${/^[a-z_]+$/i.test(message.type) ? message.type : "other"}` },
       h("div", { class: "role" }, seen(message.type), about ? h("span", { class: "muted" }, seen(` ${about}`)) : null),
-      contentOf(message.content), (message.tool_calls || []).map(toolCall));
+      contentOf(message.content), Array.isArray(message.tool_calls) ? message.tool_calls.filter(Boolean).map(toolCall) : null);
   }
 
   // --- facts ------------------------------------------------------------------------------------------------------

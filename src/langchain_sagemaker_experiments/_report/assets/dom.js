@@ -26,7 +26,7 @@ Report.dom = (() => {
   // Control characters and those that turn the direction of a line are shown as signs: ESC is ␛, U+202E is ⟨202E⟩.
   const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/g;
   function seen(text) {
-    return text.replace(/\r\n/g, "\n").replace(UNSEEN, (sign) => {
+    return String(text ?? "").replace(/\r\n/g, "\n").replace(UNSEEN, (sign) => {
       const code = sign.codePointAt(0);
       if (code < 0x20) return String.fromCodePoint(0x2400 + code);
       if (code === 0x7f) return "\u2421";
