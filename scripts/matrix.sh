@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# The whole suite on every Python this machine has, on sagemaker 2 and 3, on the newest and the lowest versions of everything.
-# Takes ten minutes a row on two cores.
+# The suite on every Python this machine has, on sagemaker 2 and 3, on the newest and the lowest versions of everything.
+#
+#     scripts/matrix.sh [files of tests]
+#
+# The whole of it takes five to ten minutes a row on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+tests="$*"
 
 # An interpreter of that version, from uv or pyenv; nothing when there is none.
 interpreter() {
@@ -24,7 +28,7 @@ row() {
     return
   fi
   printf '\n== %s, Python %s\n' "$1" "$2"
-  make test PYTHON="$python" VENV=".venv-$2" "${@:3}"
+  make test PYTHON="$python" VENV=".venv-$2" PYTEST_ARGS="$tests" "${@:3}"
 }
 
 row "sagemaker 2, lowest versions of everything" 3.10 EXTRAS=dev-sagemaker2 RESOLUTION=lowest-direct

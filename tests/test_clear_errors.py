@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import boto3
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.outputs import Generation, LLMResult
 
 from langchain_sagemaker_experiments import (
@@ -37,15 +40,36 @@ def test_a_run_that_is_no_run_is_refused_at_once(run: Any) -> None:
     ("settings", "message"),
     [
         ({"redact": "everything"}, "redact must be"),
-        ({"sample_rate": 2}, "sample_rate must lie between 0 and 1"),
+        ({"redact": 3}, "redact must be"),
+        ({"extra_args": "SSE"}, "extra_args must be a dictionary"),
+        ({"spool_dir": 3}, "spool_dir must be the path"),
+        ({"sample_rate": 2}, "sample_rate must be a number between 0 and 1"),
+        ({"sample_rate": "all"}, "sample_rate must be a number"),
+        ({"sample_rate": float("nan")}, "sample_rate must be a number"),
         ({"max_field_bytes": 3}, "max_field_bytes must be at least"),
+        ({"max_field_bytes": "1 MiB"}, "max_field_bytes must be at least"),
         ({"buffer_bytes": 0}, "buffer_bytes must be at least"),
+        ({"buffer_bytes": None}, "buffer_bytes must be at least"),
         ({"max_open_spans": 0}, "max_open_spans must be at least"),
+        ({"max_open_spans": True}, "max_open_spans must be at least"),
+        ({"abandoned_after": -1}, "abandoned_after must be a number of seconds"),
+        ({"flush_interval": 0}, "flush_interval must be seconds, more than 0"),
+        ({"flush_interval": 1, "flush_bytes": 0}, "flush_bytes must be at least 1"),
+        ({"flush_bytes": 8}, "flush_bytes goes with flush_interval"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_settings_that_can_not_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SageMakerCallbackHandler(**settings)
+
+
+def test_a_handler_that_is_to_be_pickled_says_what_to_do_instead() -> None:
+    handler = SageMakerCallbackHandler()
+    model = FakeListChatModel(responses=["x"], callbacks=[handler])
+    for value in (handler, model):
+        with pytest.raises(TypeError, match="In each worker, open the Run with load_run"):
+            pickle.dumps(value)
+    assert copy.deepcopy(handler) is handler
 
 
 def test_a_flush_without_any_run_keeps_everything() -> None:

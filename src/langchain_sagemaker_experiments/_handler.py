@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from . import _exit
 from ._background import BackgroundFlush
@@ -15,6 +15,7 @@ from ._callbacks import Callbacks
 from ._limits import DEFAULT_ABANDONED_AFTER, DEFAULT_BUFFER_BYTES, DEFAULT_MAX_FIELD_BYTES, DEFAULT_MAX_OPEN_SPANS
 from ._manual import connect
 from ._recorder import Recorder
+from ._settings import check_settings
 from ._values import ComponentCache, make_choose, run_parameters
 from .exceptions import DestinationError
 
@@ -57,7 +58,7 @@ class SageMakerCallbackHandler(Callbacks):
 
     Raises:
         DestinationError: `run` can't take records.
-        ValueError: a number is out of its range.
+        ValueError: another argument is not what it must be.
     """
 
     def __init__(
@@ -88,7 +89,18 @@ class SageMakerCallbackHandler(Callbacks):
 
         super().__init__()
         connect()
-        _check_settings(redact, max_field_bytes, buffer_bytes, sample_rate, max_open_spans, flush_interval, flush_bytes)
+        check_settings(
+            spool_dir=spool_dir,
+            redact=redact,
+            extra_args=extra_args,
+            max_field_bytes=max_field_bytes,
+            buffer_bytes=buffer_bytes,
+            sample_rate=sample_rate,
+            max_open_spans=max_open_spans,
+            abandoned_after=abandoned_after,
+            flush_interval=flush_interval,
+            flush_bytes=flush_bytes,
+        )
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
@@ -234,30 +246,11 @@ class SageMakerCallbackHandler(Callbacks):
     def __deepcopy__(self, memo: dict[int, Any]) -> SageMakerCallbackHandler:
         return self
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A SageMakerCallbackHandler can't be pickled: what it records belongs to this process. In each worker, open the Run "
+            "with load_run (an OfflineRun by its names) and make a handler there; record_calls needs no callbacks in what you send."
+        )
+
     def __repr__(self) -> str:
         return f"SageMakerCallbackHandler(run={self._run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"
-
-
-def _check_settings(
-    redact: object,
-    max_field_bytes: int | None,
-    buffer_bytes: int,
-    sample_rate: float,
-    max_open_spans: int,
-    flush_interval: float | None,
-    flush_bytes: int | None,
-) -> None:
-    if not (redact is None or redact == "secrets" or callable(redact)):
-        raise ValueError(f'redact must be "secrets", a function or None, not {redact!r}.')
-    if max_field_bytes is not None and max_field_bytes < 1_024:
-        raise ValueError(f"max_field_bytes must be at least 1,024 bytes or None, not {max_field_bytes!r}.")
-    if buffer_bytes < 1_024:
-        raise ValueError(f"buffer_bytes must be at least 1,024, not {buffer_bytes!r}.")
-    if not 0.0 <= sample_rate <= 1.0:
-        raise ValueError(f"sample_rate must lie between 0 and 1, not {sample_rate!r}.")
-    if max_open_spans < 1:
-        raise ValueError(f"max_open_spans must be at least 1, not {max_open_spans!r}.")
-    if flush_interval is not None and flush_interval <= 0:
-        raise ValueError(f"flush_interval must be a number of seconds greater than 0, not {flush_interval!r}.")
-    if flush_bytes is not None and (flush_interval is None or flush_bytes < 1):
-        raise ValueError("flush_bytes must be at least 1 and goes with flush_interval, which starts the background flush.")
