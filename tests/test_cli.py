@@ -54,6 +54,25 @@ def test_list_shows_a_row_for_each_trace(folder: Path) -> None:
     assert "\x1b[31m" not in done.stdout
 
 
+def test_what_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    # Llama's own prompts have such marks.
+    with OfflineRun(tmp_path, experiment_name="e", run_name="r") as run, SageMakerCallbackHandler(run) as handler:
+        with handler.span("[bold]name[/x]", inputs="[/INST] :fish:") as span:
+            span.set_outputs("[red]so[/]")
+    for words in (["list"], ["show", "last"]):
+        done = command(*words, str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        for text in ("[bold]name[/x]", "[/INST] :fish:", "[red]so[/]"):
+            assert text in done.stdout
+
+
+def test_a_narrow_terminal_shows_names_and_no_times(folder: Path) -> None:
+    wide, narrow = (command("list", str(folder), COLUMNS=columns).stdout for columns in ("140", "80"))
+    assert "time" in wide
+    assert "time" not in narrow
+    assert "failing" in narrow
+
+
 def test_list_and_show_speak_json(folder: Path) -> None:
     rows = [json.loads(line) for line in command("list", str(folder), "--json").stdout.splitlines()]
     assert [(row["name"], row["status"], row["spans"]) for row in rows] == [("agent", "ok", 2), ("failing", "error", 1)]

@@ -491,7 +491,7 @@ def test_sync_brings_a_killed_process_spool_into_its_run(tmp_path: Path, session
     missing = command_error("sync", str(tmp_path))
     assert "does not say which run it belongs to; give --experiment and --run" in missing
     done = command("sync", str(tmp_path), "--experiment", "recovered", "--run", "killed")
-    assert "5 spans in 1 parts" in done.stdout
+    assert "5 spans in 1 part," in done.stdout
     assert len(load_spans(experiment_name="recovered", run_name="killed")) == 5
     assert list(tmp_path.iterdir()) == []
     assert "There is nothing to sync" in command_error("sync", str(tmp_path))

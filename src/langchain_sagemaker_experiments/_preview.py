@@ -20,6 +20,11 @@ def plain(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 trace`, `1,000 traces`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def preview(value: Any, limit: int = 200) -> str:
     """Return what a person wants to see of inputs or outputs: the one value of a dictionary, the text of a message or answer."""
     for _ in range(_MAX_STEPS):

@@ -19,8 +19,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_out = Console()
-_err = Console(stderr=True)
+# What is shown comes from prompts and names: `[/INST]` in it is no markup of rich's, and `:fish:` no emoji.
+_out = Console(markup=False, emoji=False)
+_err = Console(markup=False, emoji=False, stderr=True)
 
 Source = Annotated[
     str | None,

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from .._scale import compact
 from ._read import tell_problems
@@ -15,7 +16,8 @@ from ._show import print_json
 def run_compact(console: Console, errors: Console, where: dict[str, Any], grace: float, as_json: bool) -> None:
     """Compact, tell on standard error how far it is, then say what was done."""
     with errors.status("compacting") if errors.is_terminal else contextlib.nullcontext() as status:
-        done = compact(**where, grace=grace, progress=status.update if status is not None else None)
+        progress = (lambda line: status.update(Text(line))) if status is not None else None
+        done = compact(**where, grace=grace, progress=progress)
     tell_problems(errors, done.problems)
     counts = {name: value for name, value in vars(done).items() if name != "problems"}
     if as_json:

@@ -46,7 +46,8 @@ def run_demo(console: Console, output: Path | None) -> None:
         frame = sdk.ExperimentAnalytics(experiment_name=EXPERIMENT_NAME, sagemaker_session=session).dataframe(force_refresh=True)
         spans = load_spans(experiment_name=EXPERIMENT_NAME, sagemaker_session=session)
         _print_runs(console, frame)
-        console.print(trace_rows(trace_table(spans), f"trace_table: {len(spans)} spans in {spans['trace_id'].nunique()} traces"))
+        title = f"trace_table: {len(spans)} spans in {spans['trace_id'].nunique()} traces"
+        console.print(trace_rows(trace_table(spans), title, console.width))
         console.print("\nThe JSON of each run, one span a line:")
         for run_name, uris in addresses.items():
             for uri in uris:
@@ -76,7 +77,7 @@ def _print_runs(console: Console, frame: Any) -> None:
     frame = frame.sort_values("TrialComponentName")
     table.add_column("column", no_wrap=True)
     for name in frame["TrialComponentName"]:
-        table.add_column(name.removeprefix(f"{EXPERIMENT_NAME}-"))
+        table.add_column(name.removeprefix(f"{EXPERIMENT_NAME}-"), overflow="fold")
     for name in _SHOWN_COLUMNS:
         table.add_row(name, *(_cell(value) for value in frame[name]))
     console.print(table)

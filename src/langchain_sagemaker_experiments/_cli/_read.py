@@ -24,4 +24,4 @@ def read_records(errors: Console, where: dict[str, Any]) -> list[dict[str, Any]]
 def tell_problems(errors: Console, problems: Iterable[object]) -> None:
     """Tell on standard error what could not be read."""
     for problem in problems:
-        errors.print(f"not read: {problem}", style="yellow", highlight=False, markup=False)
+        errors.print(f"not read: {problem}", style="yellow", highlight=False)

@@ -40,7 +40,7 @@ def run_report(
     if as_json:
         print_json(console, {**vars(report), "path": str(report.path)})
     else:
-        console.print(str(report), soft_wrap=True, highlight=False, markup=False)
+        console.print(str(report), soft_wrap=True, highlight=False)
     if show:
         webbrowser.open(report.path.resolve().as_uri())
 
@@ -63,4 +63,4 @@ def run_export(console: Console, errors: Console, where: dict[str, Any], output:
     if as_json:
         print_json(console, {"path": str(path), "format": format, "spans": len(frame), "bytes": size})
         return
-    console.print(f"{path}: {len(frame):,} spans, {size:,} bytes", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{path}: {len(frame):,} spans, {size:,} bytes", soft_wrap=True, highlight=False)

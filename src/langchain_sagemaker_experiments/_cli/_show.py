@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .._facts import tokens_of
-from .._preview import plain, preview
+from .._preview import counted, plain, preview
 from .._reading import to_frame
 from .._tables import Record, roots_of, trace_table
 from ..exceptions import SpanReadError
@@ -28,15 +28,18 @@ _KIND_STYLE: Final = {
     "retriever": "cyan",
 }
 _MAX_SHOWN: Final = 240
+_NARROW: Final = 100
+_WIDE_ONLY: Final = ("time", "spans")
 
 
-def trace_rows(traces: Any, title: str) -> Table:
-    """Return the trace table for the terminal."""
+def trace_rows(traces: Any, title: str, width: int) -> Table:
+    """Return the trace table for a terminal of `width` columns; a narrow one has no room for the time and the count of spans."""
     table = Table(title=title, expand=True)
+    narrow = width < _NARROW
     for name, options in (
         ("trace", {"no_wrap": True}),
         ("time", {"no_wrap": True}),
-        ("name", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2}),
+        ("name", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2, "min_width": 12}),
         ("status", {"no_wrap": True}),
         ("inputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2}),
         ("outputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 3}),
@@ -44,20 +47,22 @@ def trace_rows(traces: Any, title: str) -> Table:
         ("ms", {"justify": "right", "no_wrap": True}),
         ("spans", {"justify": "right", "no_wrap": True}),
     ):
-        table.add_column(name, **options)
+        if not (narrow and name in _WIDE_ONLY):
+            table.add_column(name, **options)
     for row in traces.to_dict(orient="records"):
         duration = row["duration_ms"]
-        table.add_row(
-            row["trace_id"][-8:],
-            f"{row['start_time']:%H:%M:%S}" if row["start_time"] == row["start_time"] else "",
-            plain(row["name"], 40),
-            Text(row["status"], style=_STATUS_STYLE.get(row["status"], "")),
-            preview(row["inputs"]),
-            Text(row["error"], style="red") if row["error"] else preview(row["outputs"]),
-            f"{row['input_tokens']}+{row['output_tokens']}",
-            f"{duration:.0f}" if duration is not None and duration == duration else "",
-            str(row["spans"]),
-        )
+        cells = {
+            "trace": row["trace_id"][-8:],
+            "time": f"{row['start_time']:%H:%M:%S}" if row["start_time"] == row["start_time"] else "",
+            "name": plain(row["name"], 40),
+            "status": Text(row["status"], style=_STATUS_STYLE.get(row["status"], "")),
+            "inputs": preview(row["inputs"]),
+            "outputs": Text(row["error"], style="red") if row["error"] else preview(row["outputs"]),
+            "tokens": f"{row['input_tokens']}+{row['output_tokens']}",
+            "ms": f"{duration:.0f}" if duration is not None and duration == duration else "",
+            "spans": str(row["spans"]),
+        }
+        table.add_row(*(cells[str(column.header)] for column in table.columns))
     return table
 
 
@@ -69,7 +74,7 @@ def print_traces(console: Console, errors: Console, where: dict[str, Any], as_js
         for row in traces.to_dict(orient="records"):
             print_json(console, row)
         return
-    console.print(trace_rows(traces, f"{len(traces)} traces, {len(records)} spans"))
+    console.print(trace_rows(traces, f"{counted(len(traces), 'trace')}, {counted(len(records), 'span')}", console.width))
 
 
 def print_trace(console: Console, errors: Console, trace_id: str, where: dict[str, Any], as_json: bool) -> None:

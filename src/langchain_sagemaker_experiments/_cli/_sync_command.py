@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._bundles import find_bundles
+from .._preview import counted
 from .._spool import default_spool_dir
 from .._sync import sync_bundles
 from ._read import tell_problems
@@ -31,4 +32,5 @@ def run_sync(
         )
         return
     before = f" ({result.skipped} had been sent before)" if result.skipped else ""
-    console.print(f"{result.spans} spans in {result.parts} parts, {result.bytes:,} bytes{before}, sent to {', '.join(result.runs)}")
+    what = f"{counted(result.spans, 'span')} in {counted(result.parts, 'part')}, {result.bytes:,} bytes{before}"
+    console.print(f"{what}, sent to {', '.join(result.runs)}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._compare import compare_groups
 from .._files import whole_file
-from .._preview import plain
+from .._preview import counted, plain
 from .._tables import group_by_trace, is_architecture, rows_of
 from .._version import __version__
 from ..exceptions import DestinationError, MissingExtraError
@@ -57,7 +57,7 @@ class Report:
 
     def __str__(self) -> str:
         uploaded = f", uploaded to {self.uri}" if self.uri else ""
-        return f"{self.path}: {_number(self.traces, 'trace')}, {_number(self.spans, 'span')}, {self.bytes:,} bytes{uploaded}"
+        return f"{self.path}: {counted(self.traces, 'trace')}, {counted(self.spans, 'span')}, {self.bytes:,} bytes{uploaded}"
 
     def _repr_html_(self) -> str:
         link = f'<p><a href="{html.escape(str(self.path), quote=True)}" target="_blank">{html.escape(str(self))}</a></p>'
@@ -102,17 +102,13 @@ def render_report(
     }
     shown = plain(title or _title(groups), 200)
     count = sum(len(group) for group in groups.values())
-    page = _page(shown, f"{_number(len(groups), 'trace')}, {_number(count, 'span')}", index, blocks)
+    page = _page(shown, f"{counted(len(groups), 'trace')}, {counted(count, 'span')}", index, blocks)
     target = Path(path).expanduser()
     data = page.encode("utf-8", "replace")
     with whole_file(target) as scratch:
         scratch.write_bytes(data)
     report = Report(target, len(groups), count, len(data))
     return upload_report(report, run) if run is not None else report
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _title(groups: Mapping[str, list[Mapping[str, Any]]]) -> str:
