@@ -246,10 +246,12 @@ MAKERS: dict[str, Callable[[], Peer]] = {
 }
 
 
-def taking_part() -> dict[str, Peer]:
-    """Each handler that is installed, the floor first."""
+def taking_part(*names: str) -> dict[str, Peer]:
+    """Each handler that is installed, or those named, the floor first."""
     peers = {"does nothing": Peer("langchain-core", DoesNothing(), lambda: None, lambda: None)}
     for name, make in MAKERS.items():
+        if names and name not in names:
+            continue
         with contextlib.suppress(ImportError):
             peers[name] = make()
     return peers

@@ -1,6 +1,6 @@
 """What a handler costs the application: its whole time, divided by its time with a handler that does nothing.
 
-    python benchmarks/request_path.py [--rounds 25] [--json] [--publish]
+    python benchmarks/request_path.py [--rounds 25] [--alone] [--json] [--publish]
 
 Every handler runs the same work in turn, round by round, in one process; the best round of each counts, which is what is left
 when the machine disturbs least. After its rounds each handler is asked how many spans it recorded, so that nobody is fast by
@@ -210,10 +210,10 @@ def seconds(work: Callable[[Any], None], peer: Peer) -> float:
         gc.enable()
 
 
-def measure(rounds: int) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
+def measure(rounds: int, alone: bool = False) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
     """Return, for each work, the time of each handler against the floor, best of so many interleaved rounds."""
     results: dict[str, dict[str, float]] = {}
-    peers = taking_part()
+    peers = taking_part("this package") if alone else taking_part()
     for title, (work, spans) in WORK.items():
         print(f"{time.strftime('%H:%M:%S')} {title}", file=sys.stderr, flush=True)
         best = dict.fromkeys(peers, float("inf"))
@@ -243,11 +243,12 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each work (default: %(default)s)")
+    parser.add_argument("--alone", action="store_true", help="measure this package and the floor only")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    results, peers = measure(options.rounds)
+    results, peers = measure(options.rounds, options.alone)
     results["import, after langchain_core.callbacks"] = imports()
     if options.json:
         print(json.dumps(results))

@@ -66,6 +66,21 @@ def test_what_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
             assert text in done.stdout
 
 
+def test_a_reader_that_has_gone_ends_it_without_a_word(tmp_path: Path) -> None:
+    with OfflineRun(tmp_path, experiment_name="e", run_name="r") as run, SageMakerCallbackHandler(run) as handler:
+        for _ in range(200):
+            with handler.span("long", inputs="x" * 2_000):
+                pass
+    code = "from langchain_sagemaker_experiments._cli import main; main()"
+    words = ["list", str(tmp_path), "--json"]
+    with subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_a_narrow_terminal_shows_names_and_no_times(folder: Path) -> None:
     wide, narrow = (command("list", str(folder), COLUMNS=columns).stdout for columns in ("140", "80"))
     assert "time" in wide

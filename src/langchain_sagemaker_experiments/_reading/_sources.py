@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._compacted import ENDING as PARQUET
@@ -24,7 +23,8 @@ from ..exceptions import SpanReadError
 
 _ENDINGS: Final = (".jsonl", ".jsonl.gz")
 """What is taken for spans wherever it is found. Parquet files are when a manifest names them, or the user does."""
-_WORKERS: Final = 16
+_WORKERS: Final = 10
+"""Parts read at a time: as many as botocore keeps connections (`max_pool_connections`), a Run's own client too."""
 _MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
 
 
@@ -162,7 +162,7 @@ def _file_part(path: Path) -> Part:
 def s3_client(sagemaker_session: Any) -> Any:
     """Return an S3 client with the session's credentials and region, or boto3's default ones."""
     session = getattr(sagemaker_session, "boto_session", None) or boto3
-    return session.client("s3", config=Config(max_pool_connections=_WORKERS))
+    return session.client("s3")
 
 
 def _of_address(address: str, client: Any) -> list[Part]:
