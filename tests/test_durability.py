@@ -524,7 +524,7 @@ def test_a_spool_knows_its_run(tmp_path: Path, sdk: Any, session: Any, open_run:
         handler = SageMakerCallbackHandler(run, spool_dir=tmp_path)
         record(handler, "unflushed")
     _exit.save(handler)
-    assert "1 spans" in command("sync", str(tmp_path)).stdout
+    assert "1 span in" in command("sync", str(tmp_path)).stdout
     assert len(load_spans(experiment_name="experiment", run_name="later")) == 1
 
 

@@ -307,5 +307,5 @@ def test_the_result_shows_itself(recording: Any) -> None:
     recording.handler.on_llm_start({}, ["p"])
     recording.handler.on_llm_end(RESULT)
     result = recording.handler.flush_tracker()
-    assert str(result).startswith("1 spans, ")
+    assert str(result).startswith("1 span, ")
     assert result.uris[0] in result._repr_html_()

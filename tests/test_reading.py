@@ -30,6 +30,7 @@ from langchain_sagemaker_experiments import (
     summarize,
     trace_table,
 )
+from langchain_sagemaker_experiments._cells import moment_of
 from langchain_sagemaker_experiments._cli._app import app
 from langchain_sagemaker_experiments._reading import COLUMNS
 from langchain_sagemaker_experiments._reading._parse import merge_records
@@ -161,7 +162,32 @@ def test_a_time_that_is_none_costs_no_other_span(tmp_path: Path, time: Any) -> N
     assert (frame.loc["late", "outputs"], frame.loc["a", "duration_ms"]) == ("late", 1000.0)
 
 
-NOT_OURS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3) | st.just([1]) | st.just({"a": 1})
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000001+00:00"),
+        ("2026-01-01T02:00:00+02:00", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01", "2026-01-01T00:00:00+00:00"),
+        ("0001-01-01T00:00:00+10:00", None),
+        ("yesterday", None),
+        (5, None),
+    ],
+)
+def test_a_time_is_utc(text: Any, expected: str | None) -> None:
+    moment = moment_of(text)
+    assert (moment.isoformat() if moment is not None else None) == expected
+
+
+def test_times_with_and_without_a_zone_meet() -> None:
+    late = LATE | {"end_time": "2026-01-01T00:00:09.000001"}
+    assert merge_records([ABANDONED, late])[0]["duration_ms"] == 9_000.0
+
+
+TIMES = st.sampled_from(["2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
+NOT_OURS = (
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3) | st.just([1]) | st.just({"a": 1}) | TIMES
+)
 
 
 ASKED_ATTRIBUTES = (

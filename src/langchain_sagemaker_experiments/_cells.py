@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+_UTC = datetime.timezone.utc
+
 
 def known(value: Any) -> bool:
     """Tell whether a cell holds something: neither None, nor NaN, nor NaT."""
@@ -23,11 +25,14 @@ def rfc3339(moment: Any) -> str | None:
 
 
 def moment_of(text: Any) -> datetime.datetime | None:
-    """Return the time that RFC 3339 text tells; None of anything else."""
+    """Return the time that RFC 3339 text tells, in UTC, which a text without a zone is taken for; None of anything else."""
+    if not isinstance(text, str):
+        return None
     try:
         # Before Python 3.11 fromisoformat knows no Z.
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if isinstance(text, str) else None
-    except ValueError:
+        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return moment.replace(tzinfo=_UTC) if moment.tzinfo is None else moment.astimezone(_UTC)
+    except (ValueError, OverflowError):  # OverflowError: a zone takes it out of the years that Python knows
         return None
 
 

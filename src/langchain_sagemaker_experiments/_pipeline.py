@@ -20,6 +20,7 @@ from ._destinations import Destination
 from ._failures import explain
 from ._layout import new_part_name
 from ._limits import MAX_PART_BYTES
+from ._preview import counted
 from ._record import RecordWriter
 from ._recorder import Recorder
 from ._span import LiveSpan
@@ -53,9 +54,9 @@ class FlushResult:
 
     def __str__(self) -> str:
         where = f" to {self.uris[-1]}" if self.uris else ""
-        more = f" (+{len(self.uris) - 1} parts)" if len(self.uris) > 1 else ""
-        text = f"{self.spans} spans, {self.bytes:,} bytes written{where}{more} in {self.duration_ms:.0f} ms"
-        return text + (f"; {sum(self.faults.values())} faults: {self.faults}" if self.faults else "")
+        more = f" (+{counted(len(self.uris) - 1, 'part')})" if len(self.uris) > 1 else ""
+        text = f"{counted(self.spans, 'span')}, {self.bytes:,} bytes written{where}{more} in {self.duration_ms:.0f} ms"
+        return text + (f"; {counted(sum(self.faults.values()), 'fault')}: {self.faults}" if self.faults else "")
 
     def _repr_html_(self) -> str:
         from ._notebook import flush_html

@@ -139,7 +139,7 @@ def test_an_address_names_a_span(scenarios: Path, scenario_spans: Any, browser: 
     page.wait_for_selector(".span-row.chosen")
     assert chosen(page) == "Search"
     page.click("#back")
-    assert page.locator("#trace-table").is_visible()
+    page.wait_for_selector("#trace-table", state="visible")
 
 
 def test_runs_are_compared_in_figures_and_plots(scenarios: Path, browser: Opened) -> None:

@@ -92,15 +92,13 @@ def print_trace(console: Console, errors: Console, trace_id: str, where: dict[st
 
 
 def _choose(records: Sequence[Record], trace_id: str) -> list[Record]:
+    known = {record["trace_id"] for record in records}
     if trace_id == "last" and records:
-        trace_id = records[-1]["trace_id"]
-    found = sorted(
-        {
-            record["trace_id"]
-            for record in records
-            if record["trace_id"].startswith(trace_id) or record["trace_id"].endswith(trace_id)
-        }
-    )
+        found = [records[-1]["trace_id"]]
+    elif trace_id in known:
+        found = [trace_id]
+    else:
+        found = sorted(one for one in known if one.startswith(trace_id) or one.endswith(trace_id))
     if not found:
         raise SpanReadError(f"There is no trace {trace_id!r} here; `sagemaker-traces list` shows those there are.")
     if len(found) > 1:

@@ -51,7 +51,9 @@ def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     for name in (*COLUMNS, *unknown):
         values = [record.get(name) for record in records]
         if name in _TIMES:
-            columns[name] = pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601", errors="coerce")
+            times = pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601", errors="coerce")
+            # pandas knows years that Python, which is to write these times, does not.
+            columns[name] = times.where(times.dt.year.between(1, 9_999))
         elif name == "duration_ms":
             columns[name] = pd.Series(values, dtype="float64")
         else:

@@ -11,7 +11,6 @@ their end is known.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import io
 import os
@@ -230,9 +229,7 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
 def _day(record: Record) -> str:
     """The day a span started on, as part of a file's name: nothing else that the field may hold gets there."""
     start = moment_of(record.get("start_time"))
-    if start is None:
-        return "unknown"
-    return f"{start.astimezone(datetime.timezone.utc) if start.tzinfo is not None else start:%Y-%m-%d}"
+    return f"{start:%Y-%m-%d}" if start is not None else "unknown"
 
 
 _CARRIED: Final = f"{PART_PREFIX}0-open-"
