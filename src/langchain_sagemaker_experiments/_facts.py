@@ -27,15 +27,18 @@ def model_of(attributes: Mapping[str, Any] | None) -> str | None:
 
 def tokens_of(attributes: Mapping[str, Any] | None, side: Literal["input", "output"]) -> int | None:
     """Return the tokens of a call's input or output; None where they are not told."""
-    value = attributes.get(_TOKENS[side]) if attributes else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MAX_COUNT:
-        return None
-    return int(value)
+    value = _amount(attributes, _TOKENS[side])
+    return int(value) if value is not None else None
 
 
 def first_token_ms_of(attributes: Mapping[str, Any] | None) -> float | None:
     """Return the milliseconds to a call's first token; None where it was not streamed."""
-    value = attributes.get(TO_FIRST_CHUNK) if attributes else None
+    value = _amount(attributes, TO_FIRST_CHUNK)
+    return value * 1e3 if value is not None else None
+
+
+def _amount(attributes: Mapping[str, Any] | None, name: str) -> int | float | None:
+    value = attributes.get(name) if attributes else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MAX_COUNT:
         return None
-    return value * 1e3
+    return value
