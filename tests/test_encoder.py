@@ -38,9 +38,10 @@ from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, ImagePromptValue, StringPromptValue
 
 from langchain_sagemaker_experiments._encoder import Encoder, replace_media, truncate_json
-from langchain_sagemaker_experiments._values import make_choose
+from langchain_sagemaker_experiments._values import know_values
 
-CHOOSE, FIELDS_OF = make_choose()
+KNOWN = know_values()
+CHOOSE, FIELDS_OF = KNOWN.choose, KNOWN.fields_of
 ENCODER = Encoder(CHOOSE, fields_of=FIELDS_OF)
 
 
@@ -216,7 +217,7 @@ def test_media_in_messages_is_replaced_by_type_size_and_hash(block: Any, mark: s
 
 
 def test_media_is_kept_on_request() -> None:
-    keeping = Encoder(make_choose(keep_media=True)[0], keep_media=True)
+    keeping = Encoder(know_values(keep_media=True).choose, keep_media=True)
     assert BASE64 in keeping.encode(HumanMessage([BLOCKS[0][0]])).decode()
 
 

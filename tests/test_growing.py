@@ -21,10 +21,11 @@ from langgraph.graph.message import add_messages
 from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, load_spans
 from langchain_sagemaker_experiments._encoder import Encoder
 from langchain_sagemaker_experiments._growing import MANY
-from langchain_sagemaker_experiments._values import make_choose
+from langchain_sagemaker_experiments._values import know_values
 from support.recording import Recording
 
-CHOOSE, FIELDS_OF = make_choose()
+KNOWN = know_values()
+CHOOSE, FIELDS_OF = KNOWN.choose, KNOWN.fields_of
 PLAIN = Encoder(CHOOSE)
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-T = TypeVar("T")
+
+class Sized(Protocol):
+    """What tells how many bytes it holds, about."""
+
+    size: int
+
+
+T = TypeVar("T", bound=Sized)
 
 
 class Buffer(Generic[T]):
@@ -15,13 +22,11 @@ class Buffer(Generic[T]):
 
     Args:
         budget: bytes held in memory before `spill` is called with all that is held.
-        size_of: bytes one item holds, about.
         spill: takes the items that no longer fit; called by the thread whose item was one too many.
     """
 
-    def __init__(self, budget: int, size_of: Callable[[T], int], spill: Callable[[list[T]], None]) -> None:
+    def __init__(self, budget: int, spill: Callable[[list[T]], None]) -> None:
         self._budget = budget
-        self._size_of = size_of
         self._spill = spill
         self._items: deque[T] = deque()
         self._spilling = threading.Lock()
@@ -34,7 +39,7 @@ class Buffer(Generic[T]):
     def add(self, item: T) -> None:
         """Append an item; a full buffer is spilled first."""
         self._items.append(item)
-        self.size += self._size_of(item)
+        self.size += item.size
         if self.size > self._budget and self._spilling.acquire(blocking=False):
             try:
                 self._spill(self.take())
@@ -55,7 +60,7 @@ class Buffer(Generic[T]):
     def put_back(self, items: list[T]) -> None:
         """Take items back, in order, before those that came since."""
         self._items.extendleft(reversed(items))
-        self.size += sum(map(self._size_of, items))
+        self.size += sum(item.size for item in items)
 
     def forget(self) -> None:
         """Drop all items without handing them on: a forked child must not send what its parent holds."""

@@ -1,6 +1,6 @@
 """LangChain's callback signatures, and nothing but their adaptation.
 
-Each method takes what LangChain sends, lets the values room make JSON bytes of it, and tells the recorder. Nothing that goes
+Each method takes what LangChain sends, lets the encoder take it as it is at this moment, and tells the recorder. Nothing that goes
 wrong in here reaches the user's program: it is counted and reported at the flush.
 
 What LangChain sends at most events is named even where it is not used: left to `**kwargs` it would be put into a dictionary first.
@@ -20,13 +20,16 @@ from ._attributes import agent_attributes, model_attributes, retriever_attribute
 from ._event_callbacks import EventCallbacks
 from ._manual import ManualSpans
 from ._recorder import attribute
-from ._span import NO_VALUE, LiveSpan
+from ._span import NO_VALUE, LiveSpan, bytes_of
 from ._values import chain_kind, name_of, raw_response
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
+
+    from ._encoder import Encoded
+    from ._kept import Kept
 
 _clock = time.perf_counter_ns
 
@@ -35,7 +38,7 @@ _MODELS: Final = ("llm", "chat_model")
 _TOOLS: Final = ("tool",)
 _RETRIEVERS: Final = ("retriever",)
 
-_STREAM_PLACEHOLDER: Final = b'{"input":""}'
+STREAM_PLACEHOLDER: Final = {"input": ""}
 """What LangChain gives as inputs at the start of a stream; the true ones come with the end."""
 
 
@@ -58,6 +61,8 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
     _record_tokens: bool
     _open: dict[int, LiveSpan]
     _encode_settings: Callable[[Any], bytes]
+    _taken_placeholder: bytes | Encoded | Kept
+    """`STREAM_PLACEHOLDER` as it is taken."""
 
     # --- chains -----------------------------------------------------------------------------------------------------
     def on_chain_start(
@@ -99,7 +104,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         """Close a chain's span; a stream's true inputs come only now."""
         try:
             span = self._end(run_id, parent_run_id, _CHAINS, outputs)
-            if outputs is None and span.inputs == _STREAM_PLACEHOLDER and self._recorder.out_of_order(span):
+            if outputs is None and _same(span.inputs, self._taken_placeholder) and self._recorder.out_of_order(span):
                 # LangChain swallows the GeneratorExit of a stream whose reader has gone: it ends without outputs, before its
                 # own steps do, and they after it.
                 span.status = "cancelled"
@@ -111,8 +116,9 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._fault("on_chain_end", error)
 
     def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
-        if span.sampled and (span.inputs == NO_VALUE or span.inputs == _STREAM_PLACEHOLDER):
+        if span.sampled and (_same(span.inputs, NO_VALUE) or _same(span.inputs, self._taken_placeholder)):
             span.inputs = self._take(inputs)
+            span.size += bytes_of(span.inputs)
 
     def on_chain_error(
         self,
@@ -148,7 +154,9 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         span = self._start(run_id, parent_run_id, kind, name_of(serialized, name, kind), serialized, inputs, tags, metadata)
         span.derive = model_attributes
         if invocation_params and span.sampled:
-            span.raw = {"invocation": self._encode_settings(invocation_params)}
+            settings = self._encode_settings(invocation_params)
+            span.raw = {"invocation": settings}
+            span.size += len(settings)
 
     def on_llm_start(
         self,
@@ -271,12 +279,14 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
     def _take_response(self, span: LiveSpan, response: LLMResult) -> None:
         if span.derive is None:
             span.derive = model_attributes
-        if span.sampled:
+        # What was kept holds nothing but texts, so no usage and no reason why it ended.
+        if span.sampled and type(span.outputs) is not str:
             raw = raw_response(response)
             if raw:
                 if span.raw is None:
                     span.raw = {}
-                span.raw["response"] = self._encode_settings(raw)
+                span.raw["response"] = data = self._encode_settings(raw)
+                span.size += len(data)
 
     # --- tools ------------------------------------------------------------------------------------------------------
     def on_tool_start(
@@ -366,6 +376,11 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._recorder.close(self._fail(run_id, parent_run_id, _RETRIEVERS, error))
         except Exception as fault:
             self._fault("on_retriever_error", fault)
+
+
+def _same(one: bytes | Encoded | Kept, other: bytes | Encoded | Kept) -> bool:
+    # Python may be told to complain where bytes are compared with a text (-bb).
+    return type(one) is type(other) and one == other
 
 
 def _accept_new_callbacks() -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from ._errors import describe_error, status_of
-from ._span import LiveSpan, Status
+from ._span import LiveSpan, Status, bytes_of
 
 if TYPE_CHECKING:
     from ._encoder import Encoded
+    from ._kept import Kept
     from ._recorder import Recorder
     from ._values import ComponentCache
 
@@ -31,7 +32,7 @@ class Capture:
     _components: ComponentCache
     _faults: dict[str, int]
     _encode: Callable[[Any], bytes]
-    _take: Callable[[Any], bytes | Encoded]
+    _take: Callable[[Any], bytes | Encoded | Kept]
     _parent_here: Callable[..., UUID | None]
 
     def _fault(self, where: str, error: Exception) -> None:
@@ -58,7 +59,9 @@ class Capture:
             parent_run_id = self._parent_here(parent_run_id)
         span = self._recorder.start(run_id, parent_run_id, kind, name)
         if span.sampled:
-            span.inputs = self._take(inputs)
+            taken = span.inputs = self._take(inputs)
+            # The commonest cases without a call; so at the end.
+            span.size += len(taken) if type(taken) is str or type(taken) is bytes else bytes_of(taken)
             if tags:
                 span.tags = list(tags)
             if metadata:
@@ -77,7 +80,8 @@ class Capture:
     ) -> LiveSpan:
         span = self._recorder.end(run_id, parent_run_id, status, kinds, kinds[0])
         if span.sampled and outputs is not None:
-            span.outputs = self._take(outputs)
+            taken = span.outputs = self._take(outputs)
+            span.size += len(taken) if type(taken) is str or type(taken) is bytes else bytes_of(taken)
         return span
 
     def _fail(
@@ -87,6 +91,7 @@ class Capture:
         span = self._end(run_id, parent_run_id, kinds, outputs, status)
         if status == "error":
             span.error = describe_error(error)
+            span.size += len(span.error["stacktrace"] or "")
         else:
             span.attributes = {**(span.attributes or {}), f"langchain.{status}_by": type(error).__name__}
             if status == "interrupted":

@@ -1,7 +1,8 @@
 """Values → JSON bytes, within a size bound, never raising. Knows JSON and limits; what a LangChain object is, `convert` knows.
 
-The fast way is one `orjson.dumps` with a conversion hook. What orjson refuses (cycles, lone surrogates, huge integers, keys
-that are no strings) or would change without a word (NaN becomes null) goes the thorough way of `_plain.to_plain`.
+A value that is nothing but texts is kept as it is and encoded at the flush (see `_kept`). For any other, the fast way is one
+`orjson.dumps` with a conversion hook. What orjson refuses (cycles, lone surrogates, huge integers, keys that are no strings) or
+would change without a word (NaN becomes null) goes the thorough way of `_plain.to_plain`.
 
 orjson's own support for numpy stays off: it imports numpy at the first object it does not know, a quarter of a second in the
 middle of a user's call. Arrays go through the hook.
@@ -17,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from ._growing import MANY, FieldsOf, GrowingLists, Prefix
+from ._kept import MAX_BYTES_PER_CHARACTER, MAX_FRAME, SEPARATOR, SHARED, Keep, Kept, dump_text
 from ._limits import DEFAULT_MAX_FIELD_BYTES
 from ._plain import (
     LARGE_TEXT,
@@ -24,7 +26,6 @@ from ._plain import (
     Convert,
     LargeText,
     LongList,
-    clean_text,
     convert_object,
     describe_media,
     holds_non_finite,
@@ -64,17 +65,17 @@ class Encoded:
         """Return the bytes this holds, about: of a list that grew, only what it has grown by."""
         return len(self.data) + sum(len(one) if isinstance(one, str) else one.size for one in self.held.values())
 
-    def join(self, shared: Mapping[int, str] | None = None) -> bytes:
+    def join(self, shared: Mapping[str | int, str] | None = None) -> bytes:
         """Return the whole JSON bytes.
 
         Args:
-            shared: `id` of a text or of a list → key under which it is stored elsewhere; it is written as a reference to that.
+            shared: a text, or the `id` of a list → key under which it is stored elsewhere; it is written as a reference to that.
         """
         pieces = self.data.split(_MARK)
         for place in range(1, len(pieces), 2):
             held = self.held[int(pieces[place])]
             if isinstance(held, str):
-                key = shared.get(id(held)) if shared else None
+                key = shared.get(held) if shared else None
                 pieces[place] = dump_text(held) if key is None else orjson.dumps({SHARED: key})
             else:
                 key = shared.get(id(held.grown)) if shared else None
@@ -82,26 +83,16 @@ class Encoded:
         return b"".join(pieces)
 
 
-def join_pieces(pieces: Sequence[bytes | Encoded], shared: Mapping[int, str] | None) -> bytes:
+def join_pieces(pieces: Sequence[bytes | Encoded], shared: Mapping[str | int, str] | None) -> bytes:
     """Return the items of a list as JSON, with commas between them."""
     return b",".join([piece.join(shared) if isinstance(piece, Encoded) else piece for piece in pieces])
 
 
-SHARED: Final = "$shared"
-"""A value `{"$shared": key}` stands for the text under `key` in the `shared` field of a record of the same part."""
 TAKE: Final = "$take"
 """With it, `{"$shared": key, "$take": n}` in a list stands for the first n items of the list under `key`."""
 
 _MARK: Final = b"\x00"
 """Stands around an `id`. JSON never holds this byte itself: in a string it is written `\\u0000`."""
-
-
-def dump_text(text: str) -> bytes:
-    """Return a text as JSON bytes; lone surrogates become escapes."""
-    try:
-        return orjson.dumps(text)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(clean_text(text))
 
 
 class _Held(threading.local):
@@ -134,6 +125,7 @@ class Encoder:
         max_bytes: bound of one encoded value in bytes; longer ones are truncated with marks. None keeps them whole.
         keep_media: keep base64 data of images, sound and files instead of its media type, size and SHA-256.
         fields_of: what an item of a list that grows is encoded from (see `_growing`); without it no list is kept that way.
+        keepers: type → what keeps those of its values that are nothing but texts.
     """
 
     def __init__(
@@ -143,6 +135,7 @@ class Encoder:
         max_bytes: int | None = DEFAULT_MAX_FIELD_BYTES,
         keep_media: bool = False,
         fields_of: FieldsOf | None = None,
+        keepers: Mapping[type, Keep] | None = None,
     ) -> None:
         choose = choose or (lambda cls: None)
         self._held = _Held()
@@ -159,6 +152,8 @@ class Encoder:
             lambda cls: choose(cls) or convert_object, {LargeText: lambda value: value.text, LongList: lambda value: value.items}
         )
         self._max_bytes = max_bytes if max_bytes is not None else 1 << 62
+        self._keepers = dict(keepers or {})
+        self._max_kept = (self._max_bytes - MAX_FRAME) // MAX_BYTES_PER_CHARACTER
         self._keep_media = keep_media
 
     def _convert(self, value: Any) -> Any:
@@ -199,9 +194,27 @@ class Encoder:
             pieces.append(piece)
         return orjson.Fragment(b"[" + b",".join(pieces) + b"]")
 
-    def take(self, value: Any) -> bytes | Encoded:
-        """Return `value` as JSON bytes, long texts and known parts of lists in it kept by reference. Otherwise as `encode`."""
+    def take(self, value: Any) -> bytes | Encoded | Kept:
+        """Return `value` as `encode` does, but what can't change in it kept by reference: texts, and known parts of lists."""
         cls = type(value)
+        keep = self._keepers.get(cls)
+        if keep is not None:
+            try:
+                parts = keep(value)
+                if isinstance(parts, list):
+                    packed = SEPARATOR.join(parts)
+                    if len(packed) <= self._max_kept and packed.count(SEPARATOR) == len(parts):
+                        return packed
+                elif isinstance(parts, tuple):
+                    if sum(map(len, parts)) + len(parts) <= self._max_kept:
+                        return parts
+                elif parts is not None and len(parts) <= self._max_kept:
+                    return parts
+            except Exception:  # noqa: S110 - it is of no usual form: the ways below take any
+                pass
+        return self._take_parts(cls, value)
+
+    def _take_parts(self, cls: type, value: Any) -> bytes | Encoded:
         if cls is dict:
             for item in value.values():
                 kind = type(item)
@@ -218,9 +231,9 @@ class Encoder:
                 self._held.found.clear()
                 return self.encode(value)
             if 0 not in data:  # no mark; a number is looked for eight times as quickly as bytes are
-                if len(data) < _LOOSE_BYTES:
-                    return b"%b" % data
-                return data if len(data) <= self._max_bytes else self._shorten(data)
+                if len(data) > self._max_bytes:
+                    data = self._shorten(data)
+                return b"%b" % data if len(data) < _LOOSE_BYTES else data
             found = self._held.found
             encoded = Encoded(data, {int(key): found[int(key)] for key in data.split(_MARK)[1::2]})
             found.clear()

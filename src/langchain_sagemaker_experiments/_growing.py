@@ -121,12 +121,17 @@ def _common(one: list[Any], other: list[Any]) -> int:
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
+# A message has four empty fields: one object for all, since comparing is a matter of how much memory it goes through.
+_EMPTY_DICT: Final[dict[Any, Any]] = {}
+_EMPTY_LIST: Final[list[Any]] = []
+
+
 def copy_of(value: Any) -> Any:
-    """Return a copy of plain values that shares nothing that can be changed."""
+    """Return a copy of plain values that shares nothing that others can change."""
     if type(value) is dict:
-        return {key: item if type(item) is str else copy_of(item) for key, item in value.items()}
+        return {key: item if type(item) is str else copy_of(item) for key, item in value.items()} if value else _EMPTY_DICT
     if type(value) is list:
-        return [copy_of(item) for item in value]
+        return [copy_of(item) for item in value] if value else _EMPTY_LIST
     if value is None or type(value) in (str, int, float, bool):
         return value
     from copy import deepcopy

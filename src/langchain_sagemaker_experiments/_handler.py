@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from . import _exit
 from ._background import BackgroundFlush
-from ._callbacks import Callbacks
+from ._callbacks import STREAM_PLACEHOLDER, Callbacks
 from ._limits import DEFAULT_ABANDONED_AFTER, DEFAULT_BUFFER_BYTES, DEFAULT_MAX_FIELD_BYTES, DEFAULT_MAX_OPEN_SPANS
 from ._manual import connect
 from ._recorder import Recorder
 from ._settings import check_settings
-from ._values import ComponentCache, make_choose, run_parameters
+from ._values import ComponentCache, know_values, run_parameters
 from .exceptions import DestinationError
 
 if TYPE_CHECKING:
@@ -104,14 +104,18 @@ class SageMakerCallbackHandler(Callbacks):
         self._extra_args = dict(extra_args or {})
         self._record_tokens = record_tokens
         self._faults: dict[str, int] = {}
-        choose, fields_of = make_choose(keep_media=keep_media)
+        known = know_values(keep_media=keep_media)
         # A line that is written at once stands alone: there is nothing it could share a list with.
-        shared_lists = None if durable else fields_of
-        encoder = Encoder(choose, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists)
+        shared_lists = None if durable else known.fields_of
+        encoder = Encoder(
+            known.choose, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists, keepers=known.keepers
+        )
         self._encode, self._take, self._encode_settings = encoder.encode, encoder.take, encoder.encode_settings
+        self._taken_placeholder = self._take(STREAM_PLACEHOLDER)
         self._components = ComponentCache(self._encode)
         writer = RecordWriter(
             Summary(run_parameters),
+            known.thaw,
             redact=redact if callable(redact) else None,
             mask=redact is not None,
             keep_media=keep_media,

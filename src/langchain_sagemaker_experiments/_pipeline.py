@@ -101,7 +101,7 @@ class Pipeline:
         self._writer = writer
         self._budget = budget
         self._spool = spool
-        self._buffer: Buffer[LiveSpan] = Buffer(budget, LiveSpan.size, self._spill)
+        self._buffer: Buffer[LiveSpan] = Buffer(budget, self._spill)
         self._parts: list[_Part] = []
         self._spooled: dict[str, int] = {}
         self._live_spans = 0
@@ -161,7 +161,7 @@ class Pipeline:
         chosen: list[LiveSpan] = []
         size = 0
         for span in spans:
-            more = span.size()
+            more = span.size
             if chosen and size + more > MAX_PART_BYTES:
                 yield self._make_part(chosen)
                 chosen, size = [], 0

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from ._encoder import Encoded, dump_text, join_pieces, replace_media
+from ._encoder import Encoded, join_pieces, replace_media
 from ._growing import GrownList
+from ._kept import Kept, Thaw, dump_text, long_texts, write_kept
 from ._plain import convert_object, to_plain
 from ._redaction import Redact, apply_redact, mask_secrets
 from ._span import SCHEMA_VERSION, LiveSpan
@@ -43,13 +44,23 @@ class RecordWriter:
 
     Args:
         summary: counts each finished span.
+        thaw: puts together again what is kept in parts.
         redact: the user's function over strings, or None.
         mask: mask known secrets; False only when the user asked for it.
         keep_media: leave base64 data as it is.
     """
 
-    def __init__(self, summary: Summary, *, redact: Redact | None = None, mask: bool = True, keep_media: bool = False) -> None:
+    def __init__(
+        self,
+        summary: Summary,
+        thaw: Thaw,
+        *,
+        redact: Redact | None = None,
+        mask: bool = True,
+        keep_media: bool = False,
+    ) -> None:
         self.summary = summary
+        self._thaw = thaw
         self._redact = redact
         self._mask = mask
         self._keep_media = keep_media
@@ -63,22 +74,24 @@ class RecordWriter:
         the first.
         """
         owners, counts = _owners(spans)
-        shared: dict[int, str] = {}
+        shared: dict[str | int, str] = {}
         for span in spans:
             own = owners.get(id(span))
             held: dict[str, orjson.Fragment] | None = None
             if own is not None:
                 keys = {f"{span.span_id}/{number}": one for number, one in enumerate(own)}
-                shared.update({id(one): key for key, one in keys.items()})
+                shared.update({_identity(one): key for key, one in keys.items()})
                 held = {key: _shared_value(one, counts, shared) for key, one in keys.items()}
             yield self.line(span, shared, held)
 
-    def line(self, span: LiveSpan, shared: dict[int, str] | None = None, held: dict[str, orjson.Fragment] | None = None) -> bytes:
+    def line(
+        self, span: LiveSpan, shared: Mapping[str | int, str] | None = None, held: dict[str, orjson.Fragment] | None = None
+    ) -> bytes:
         """Return the JSON line of one span. Never raises: what can't be derived is left out and counted.
 
         Args:
             span: what to write.
-            shared: `id` of a long text or a list → its key, for those that stand in a `shared` field.
+            shared: a long text, or the `id` of a list → its key, for those that stand in a `shared` field.
             held: the `shared` field of this line.
         """
         record = self._record(span, shared)
@@ -106,7 +119,7 @@ class RecordWriter:
         """Count something that went wrong, for the report of the next flush."""
         self.faults[what] = self.faults.get(what, 0) + count
 
-    def _record(self, span: LiveSpan, shared: dict[int, str] | None = None) -> dict[str, Any]:
+    def _record(self, span: LiveSpan, shared: Mapping[str | int, str] | None = None) -> dict[str, Any]:
         offset = span.start_wall_ns - span.start_ns
         metadata, session = _metadata(span.metadata) if span.metadata else (_EMPTY, None)
         attributes = self._attributes(span)
@@ -125,8 +138,8 @@ class RecordWriter:
             "end_time": rfc3339(end_ns + offset) if end_ns is not None else None,
             "duration_ms": round((end_ns - span.start_ns) / 1e6, 3) if end_ns is not None else None,
             "session_id": session,
-            "inputs": _value(span.inputs, shared),
-            "outputs": _value(span.outputs, shared),
+            "inputs": _value(span.inputs, self._thaw, shared),
+            "outputs": _value(span.outputs, self._thaw, shared),
             "error": span.error,
             "attributes": attributes,
             "events": _events(span.events, offset) if span.events else _NO_EVENTS,
@@ -174,47 +187,61 @@ def _events(events: list[tuple[int, str, bytes | None]], offset: int) -> list[di
     ]
 
 
-def _value(value: bytes | Encoded, shared: dict[int, str] | None) -> orjson.Fragment:
-    return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else value)
+def _value(value: bytes | Encoded | Kept, thaw: Thaw, shared: Mapping[str | int, str] | None) -> orjson.Fragment:
+    if isinstance(value, bytes):
+        return orjson.Fragment(value)
+    return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else write_kept(value, thaw, shared))
 
 
-def _shared_value(one: str | GrownList, counts: Mapping[int, int], shared: Mapping[int, str]) -> orjson.Fragment:
+def _shared_value(one: str | GrownList, counts: Mapping[int, int], shared: Mapping[str | int, str]) -> orjson.Fragment:
     if isinstance(one, str):
         return orjson.Fragment(dump_text(one))
     return orjson.Fragment(b"[" + join_pieces(one.pieces[: counts[id(one)]], shared) + b"]")
 
 
+def _identity(one: str | GrownList) -> str | int:
+    """What two values that hold the same have in common. A text is one by its characters: Python keeps the hash it has taken."""
+    return one if isinstance(one, str) else id(one)
+
+
 def _owners(spans: Sequence[LiveSpan]) -> tuple[dict[int, list[str | GrownList]], dict[int, int]]:
     """Return, under the `id` of a span, what it holds first and what comes again; and of each list how many items are held."""
-    first: dict[int, LiveSpan] = {}
-    again: dict[int, str | GrownList] = {}
+    first: dict[str | int, LiveSpan] = {}
+    again: dict[str | int, str | GrownList] = {}
     counts: dict[int, int] = {}
 
     def note(one: str | GrownList, span: LiveSpan) -> None:
-        if id(one) in first:
-            again[id(one)] = one
+        identity = _identity(one)
+        if identity in first:
+            again[identity] = one
         else:
-            first[id(one)] = span
+            first[identity] = span
 
     for span in spans:
         for value in (span.inputs, span.outputs):
-            if type(value) is not Encoded:
-                continue
-            for held in value.held.values():
-                if isinstance(held, str):
-                    note(held, span)
-                    continue
-                grown = held.grown
-                for piece in grown.pieces[counts.get(id(grown), 0) : held.count]:
-                    if type(piece) is Encoded:
-                        for text in piece.held.values():
-                            note(text, span)  # type: ignore[arg-type] # an item holds texts, not lists
-                counts[id(grown)] = max(held.count, counts.get(id(grown), 0))
-                note(grown, span)
+            if isinstance(value, (str, tuple)):
+                for text in long_texts(value):
+                    note(text, span)
+            elif isinstance(value, Encoded):
+                _note_held(value, span, counts, note)
     owners: dict[int, list[str | GrownList]] = {}
-    for key, one in again.items():
-        owners.setdefault(id(first[key]), []).append(one)
+    for identity, one in again.items():
+        owners.setdefault(id(first[identity]), []).append(one)
     return owners, counts
+
+
+def _note_held(value: Encoded, span: LiveSpan, counts: dict[int, int], note: Callable[[str | GrownList, LiveSpan], None]) -> None:
+    for held in value.held.values():
+        if isinstance(held, str):
+            note(held, span)
+            continue
+        grown = held.grown
+        for piece in grown.pieces[counts.get(id(grown), 0) : held.count]:
+            if type(piece) is Encoded:
+                for text in piece.held.values():
+                    note(text, span)  # type: ignore[arg-type] # an item holds texts, not lists
+        counts[id(grown)] = max(held.count, counts.get(id(grown), 0))
+        note(grown, span)
 
 
 def _plain_field(value: Any) -> Any:

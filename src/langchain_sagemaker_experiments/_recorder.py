@@ -20,6 +20,7 @@ _wall = time.time_ns
 _clock = time.perf_counter_ns
 
 _CLOSED_GENERATION: Final = 20_000
+_BYTES_PER_EVENT: Final = 120
 _ROOT_FACTOR: Final = 24
 """A root that never ends is given this many times as long as its descendants before it is closed as cancelled."""
 
@@ -229,6 +230,7 @@ class Recorder:
             attributes["langchain.dropped_events"] = attributes.get("langchain.dropped_events", 0) + 1
             return
         span.events.append((time_ns if time_ns is not None else _clock(), name, data))
+        span.size += _BYTES_PER_EVENT + (len(data) if data is not None else 0)
 
     def running(self) -> list[LiveSpan]:
         """Return the open spans that no flush has written yet, and mark them as written."""

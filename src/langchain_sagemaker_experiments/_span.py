@@ -1,8 +1,9 @@
-"""The span while it is being recorded: ids, times, status and values that are already JSON bytes.
+"""The span while it is being recorded: ids, times, status and values that no longer change.
 
 A `LiveSpan` is what travels from the recorder to the buffer. It holds no LangChain object and no open value: `inputs`, `outputs`
-and the like are JSON bytes taken at the moment of the event. What can be computed later (names of the OpenTelemetry
-conventions, text of the times, the JSON line) is left to `_record.py`, at the flush.
+and the like are taken at the moment of the event, as JSON bytes or as texts, and no later change of a value reaches them. What
+can be computed later (names of the OpenTelemetry conventions, text of the times, the JSON line) is left to `_record.py`, at the
+flush.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from ._encoder import Encoded
+    from ._kept import Kept
 
 SCHEMA_VERSION: Final = 1
+
+_BYTES_PER_SPAN: Final = 1_000
+_BYTES_PER_TEXT: Final = 80
+"""What a text takes in memory beside its characters, about."""
 
 NO_VALUE: Final = b"null"
 """JSON of inputs or outputs that there are none of."""
@@ -46,8 +52,8 @@ class LiveSpan:
     # Defaults of the class: an instance holds only what it was given, and making one costs half as much.
     end_ns: int | None = None
     status: Status = "running"
-    inputs: bytes | Encoded = NO_VALUE
-    outputs: bytes | Encoded = NO_VALUE
+    inputs: bytes | Encoded | Kept = NO_VALUE
+    outputs: bytes | Encoded | Kept = NO_VALUE
     tags: list[str] | None = None
     metadata: bytes | None = None
     component: bytes | None = None
@@ -82,16 +88,10 @@ class LiveSpan:
         self.raw: dict[str, bytes] | None = None
         self.error: dict[str, Any] | None = None
         self.events: list[tuple[int, str, bytes | None]] | None = None
+        self.size = _BYTES_PER_SPAN
+        """Bytes this holds, about: a flat charge, and what whoever fills it in adds for values, events and the like."""
 
-    def size(self) -> int:
-        """Return the bytes this span holds, about: its values and a flat charge for the rest."""
-        total = 1_000 + len(self.inputs) + len(self.outputs)
-        if self.raw is not None:
-            for value in self.raw.values():
-                total += len(value)
-        if self.events is not None:
-            for event in self.events:
-                total += 120 + (len(event[2]) if event[2] is not None else 0)
-        if self.error is not None:
-            total += len(self.error.get("stacktrace") or "")
-        return total
+
+def bytes_of(value: bytes | Encoded | Kept) -> int:
+    """Return the bytes that a value takes in memory, about."""
+    return sum(map(len, value)) + _BYTES_PER_TEXT * len(value) if isinstance(value, tuple) else len(value)

@@ -11,7 +11,8 @@ from typing import Any, Final
 import orjson
 
 from .._cells import moment_of
-from .._encoder import SHARED, TAKE
+from .._encoder import TAKE
+from .._kept import SHARED
 from .._span import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
 from ..exceptions import MissingExtraError
 

@@ -3,22 +3,43 @@
 This is the one room that knows what LangChain's objects look like. It knows nothing of spans, files or AWS.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._components import ComponentCache, chain_kind, name_of
 from ._settings import request_attributes, run_parameters
 from ._usage import raw_response, response_attributes
 
+if TYPE_CHECKING:
+    from .._growing import FieldsOf
+    from .._kept import Keep, Thaw
+    from .._plain import Choose
 
-def make_choose(*, keep_media: bool = False) -> tuple[Any, Any]:
-    """Return what `_convert` knows of LangChain's types, as the encoder takes it, and what tells the fields of messages.
+
+class Knowledge(NamedTuple):
+    """What this room knows of LangChain's types, as the encoder takes it."""
+
+    choose: Choose
+    """A type → what converts its values; see `_convert`."""
+    fields_of: FieldsOf
+    """Messages → all that each is encoded from."""
+    keepers: Mapping[type, Keep]
+    """Type → what keeps those of its values that are nothing but texts; see `_keep`."""
+    thaw: Thaw
+    """What is kept → plain values."""
+
+
+def know_values(*, keep_media: bool = False) -> Knowledge:
+    """Return what is known of LangChain's values.
 
     Imported when the first handler is made: it loads all of LangChain's value classes, three times what its callbacks need.
     """
-    from ._convert import fields_of_messages
-    from ._convert import make_choose as make
+    from ._convert import fields_of_messages, make_choose
+    from ._keep import KEEPERS, thaw
 
-    return make(keep_media=keep_media), fields_of_messages
+    return Knowledge(make_choose(keep_media=keep_media), fields_of_messages, KEEPERS, thaw)
 
 
 def graph_of(runnable: Any) -> dict[str, Any]:
@@ -30,9 +51,10 @@ def graph_of(runnable: Any) -> dict[str, Any]:
 
 __all__ = [
     "ComponentCache",
+    "Knowledge",
     "chain_kind",
     "graph_of",
-    "make_choose",
+    "know_values",
     "name_of",
     "raw_response",
     "request_attributes",

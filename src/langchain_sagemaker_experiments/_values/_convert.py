@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from .._growing import MANY
 from .._plain import LARGE_TEXT, Choose, Convert, LargeText, LongList, describe_bytes, describe_media
 
 _MEDIA_KEYS: Final = ("data", "base64", "bytes", "file_data")
-_CHUNK_TYPES: Final = {
+CHUNK_TYPES: Final[Mapping[str, str]] = {
     "AIMessageChunk": "ai",
     "HumanMessageChunk": "human",
     "SystemMessageChunk": "system",
@@ -121,8 +122,8 @@ def message(value: BaseMessage, media_free: Convert = media_free) -> dict[str, A
         plain["content"] = media_free(content)
     elif len(content) >= LARGE_TEXT:
         plain["content"] = LargeText(content)
-    if kind in _CHUNK_TYPES:
-        plain["type"] = _CHUNK_TYPES[kind]
+    if kind in CHUNK_TYPES:
+        plain["type"] = CHUNK_TYPES[kind]
     extra = value.__pydantic_extra__
     if extra:
         plain.update(extra)

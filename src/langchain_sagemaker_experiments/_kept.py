@@ -1,0 +1,80 @@
+"""Values that are nothing but texts: kept as their texts, since a text can't change, and written at the flush.
+
+Most of what goes through a chain is such a value: `{"topic": "fish"}`, a prompt's messages, an answer. To put its texts aside
+takes half of what it takes to make JSON of it, and what is put aside is one string: no dictionaries and lists for Python's
+cyclic collector to go through again and again while the buffer fills. Long texts are not copied but kept by reference: one that
+several events pass on is one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from ._plain import LARGE_TEXT, clean_text
+
+SHARED: Final = "$shared"
+"""A value `{"$shared": key}` stands for the text under `key` in the `shared` field of a record of the same part."""
+
+SEPARATOR: Final = "\x00"
+"""Stands between parts that are kept as one string, and before them."""
+
+MAX_BYTES_PER_CHARACTER: Final = 7
+"""Of JSON: a lone surrogate is written as the escape of an escape, `\\\\udc00`."""
+MAX_FRAME: Final = 100
+"""Bytes of JSON that a value has at most beside those of its parts and their separators."""
+
+Kept = str | tuple[str, ...]
+"""A text that does not begin with `SEPARATOR`; or parts: in one string, with separators, or by themselves where one is long."""
+
+Keep = Callable[[Any], str | list[str] | tuple[str, ...] | None]
+"""A value → what it holds, or None when that is more than texts. May raise, which means the same.
+
+A text is kept as it is. Of another value the parts are kept: a list of short ones, a tuple where one is long. The first
+is a shape, from which `Thaw` knows what the others are: a name with `SEPARATOR` before it.
+"""
+
+Thaw = Callable[[str, Sequence[Any]], Any]
+"""A shape, and the other parts → the value, as plain dictionaries and lists."""
+
+
+def long_texts(kept: Kept) -> Iterator[str]:
+    """Return the texts of `LARGE_TEXT` characters and more: other values may hold them too, and they are then written once."""
+    if isinstance(kept, tuple):
+        yield from (text for text in kept if len(text) >= LARGE_TEXT)
+    elif len(kept) >= LARGE_TEXT and not kept.startswith(SEPARATOR):
+        yield kept
+
+
+def write_kept(kept: Kept, thaw: Thaw, shared: Mapping[str | int, str] | None = None) -> bytes:
+    """Return the JSON bytes of a kept value.
+
+    Args:
+        kept: the value.
+        thaw: puts its parts together.
+        shared: long text → key under which it is stored elsewhere; it is written as a reference to that.
+    """
+    parts: list[Any]
+    if isinstance(kept, str):
+        if not kept.startswith(SEPARATOR):
+            return dump_text(kept) if not shared or (key := shared.get(kept)) is None else orjson.dumps({SHARED: key})
+        _, name, *parts = kept.split(SEPARATOR)
+        shape = SEPARATOR + name
+    else:
+        shape, *parts = kept
+        if shared:
+            parts = [part if (key := shared.get(part)) is None else {SHARED: key} for part in parts]
+    try:
+        return orjson.dumps(thaw(shape, parts))
+    except orjson.JSONEncodeError:
+        return orjson.dumps(thaw(shape, [clean_text(part) if isinstance(part, str) else part for part in parts]))
+
+
+def dump_text(text: str) -> bytes:
+    """Return a text as JSON bytes; lone surrogates become escapes."""
+    try:
+        return orjson.dumps(text)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(clean_text(text))

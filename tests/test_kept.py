@@ -1,0 +1,178 @@
+"""Values that are nothing but texts are kept and written at the flush: the very bytes of encoding them at the event."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, LLMResult
+from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
+from langchain_core.prompts import ChatPromptTemplate
+
+from langchain_sagemaker_experiments._encoder import Encoder
+from langchain_sagemaker_experiments._kept import write_kept
+from langchain_sagemaker_experiments._plain import LARGE_TEXT
+from langchain_sagemaker_experiments._values import know_values
+from support.recording import Recording
+from test_encoder import CASES
+
+CHOOSE, FIELDS_OF, KEEPERS, THAW = know_values()
+KEEPING = Encoder(CHOOSE, fields_of=FIELDS_OF, keepers=KEEPERS)
+PLAIN = Encoder(CHOOSE)
+
+
+def taken(value: Any, encoder: Encoder = KEEPING) -> bytes:
+    result = encoder.take(value)
+    return result if isinstance(result, bytes) else write_kept(result, THAW) if isinstance(result, (str, tuple)) else result.join()
+
+
+TEXTS = st.text(st.characters(), max_size=20) | st.sampled_from(
+    ["\ud800 alone", "\x00", "data:x/y;base64," + "A" * 40, '"\\', "🐟"]
+)
+EXTRAS = st.just({}) | st.dictionaries(st.sampled_from(["name", "id"]), TEXTS)
+RICH = st.just({}) | st.sampled_from(
+    [
+        {"additional_kwargs": {"a": float("nan")}},
+        {"response_metadata": {"model_name": "m"}},
+        {"surplus": "a field of the user's own"},
+        {"usage_metadata": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}},
+        {"tool_calls": [{"name": "t", "args": {"q": 2**70}, "id": "1", "type": "tool_call"}]},
+    ]
+)
+CONTENTS: st.SearchStrategy[Any] = TEXTS | st.just([{"type": "text", "text": "a block"}]) | st.just([])
+MESSAGES: st.SearchStrategy[BaseMessage] = (
+    st.builds(lambda content, more: HumanMessage(content, **more), CONTENTS, EXTRAS)
+    | st.builds(lambda content, more: SystemMessage(content, **more), CONTENTS, EXTRAS)
+    | st.builds(lambda content, more, rich: AIMessage(content, **more, **rich), CONTENTS, EXTRAS, RICH)
+    | st.builds(lambda content, more: AIMessageChunk(content, **more), CONTENTS, EXTRAS)
+    | st.builds(lambda content, artifact: ToolMessage(content, tool_call_id="1", artifact=artifact), CONTENTS, st.none() | TEXTS)
+)
+LISTS = st.lists(MESSAGES, max_size=6)
+ITEMS = TEXTS | LISTS | st.builds(lambda one: [one], LISTS) | st.lists(TEXTS, max_size=3) | st.none() | st.floats() | st.integers()
+GENERATIONS = st.builds(lambda message: ChatGeneration(message=message), MESSAGES) | st.builds(
+    lambda text, info: Generation(text=text, generation_info=info), TEXTS, st.none() | st.just({"finish_reason": "stop"})
+)
+VALUES = (
+    TEXTS
+    | MESSAGES
+    | st.dictionaries(TEXTS | st.integers(), ITEMS, max_size=4)
+    | st.builds(lambda messages: ChatPromptValue(messages=messages), LISTS)
+    | st.builds(lambda text: StringPromptValue(text=text), TEXTS)
+    | st.builds(
+        lambda batches, output: LLMResult(generations=batches, llm_output=output),
+        st.lists(st.lists(GENERATIONS, max_size=2), max_size=2),
+        st.none() | st.just({}) | st.just({"model_name": "m"}),
+    )
+)
+
+
+@given(VALUES)
+def test_any_value_is_written_as_if_it_were_encoded_at_the_event(value: Any) -> None:
+    assert taken(value) == PLAIN.encode(value)
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_what_is_no_text_means_what_it_meant(name: str, value: Any, expected: Any) -> None:
+    assert json.loads(taken({"a": value})) == {"a": expected}
+    assert json.loads(taken(value)) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"topic": "fish", "": "a name that is none", "two words": ""},
+        {"messages": [SystemMessage("s"), HumanMessage("h", id="1", name="n"), AIMessage("")]},
+        {"messages": [[HumanMessage("h")]]},
+        "an answer",
+        "",
+        AIMessage("an answer", id="1").text,
+        AIMessageChunk("x"),
+        ToolMessage("found", tool_call_id="1"),
+        ChatPromptValue(messages=[HumanMessage("h")]),
+        StringPromptValue(text="t"),
+        LLMResult(generations=[[ChatGeneration(message=AIMessage("a"))]]),
+        LLMResult(generations=[[ChatGenerationChunk(message=AIMessageChunk("a"))]]),
+        LLMResult(generations=[[Generation(text="a")]]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_goes_through_a_plain_chain_is_kept(value: Any) -> None:
+    assert isinstance(KEEPING.take(value), (str, tuple))
+    assert taken(value) == PLAIN.encode(value)
+
+
+def test_later_changes_do_not_show() -> None:
+    message = AIMessage("before", id="1")
+    inputs = {"topic": "before"}
+    state = {"messages": [message]}
+    batch = [[message]]
+    result = LLMResult(generations=[[ChatGeneration(message=message)]])
+    prompt = ChatPromptValue(messages=[message])
+    values: list[Any] = [inputs, state, {"messages": batch}, result, prompt, message]
+    expected = [PLAIN.encode(value) for value in values]
+    kept = [KEEPING.take(value) for value in values]
+    assert all(isinstance(one, str) for one in kept)
+
+    message.content, message.id, message.name = "after", "2", "new"
+    message.additional_kwargs["late"] = message.response_metadata["late"] = "new"
+    message.tool_calls.append({"name": "t", "args": {}, "id": "1", "type": "tool_call"})
+    result.generations[0][0].text = "after"
+    result.generations.append([])
+    prompt.messages = []
+    state["messages"].append(message)
+    inputs["topic"] = "after"
+    batch[0].append(HumanMessage("after"))
+
+    assert [write_kept(one, THAW) for one in kept if isinstance(one, str)] == expected
+
+
+def test_a_value_without_its_usual_fields_goes_the_thorough_way() -> None:
+    bare = AIMessage.model_construct()
+    del bare.__dict__["type"]
+    assert taken(bare) == PLAIN.encode(bare)
+
+    class Raises(str):
+        def __bool__(self) -> bool:
+            raise RuntimeError("not today")
+
+        def __len__(self) -> int:
+            raise RuntimeError("not today")
+
+    value = HumanMessage("h")
+    value.__dict__["name"] = Raises("n")
+    assert json.loads(taken({"a": Raises("text"), "b": "c"})) == {"a": "text", "b": "c"}
+    taken(value)
+
+
+@pytest.mark.parametrize("character", ["x", "\x00", "\ud800", "🐟"], ids=["plain", "control", "surrogate", "emoji"])
+@pytest.mark.parametrize("size", [10, 140, 300, 1_000, 20_000])
+def test_the_bound_of_a_field_holds(character: str, size: int) -> None:
+    bounded = Encoder(CHOOSE, max_bytes=2_000, fields_of=FIELDS_OF, keepers=KEEPERS)
+    for value in (character * size, {"a": character * size}, HumanMessage(character * size)):
+        assert taken(value, bounded) == Encoder(CHOOSE, max_bytes=2_000).encode(value)
+
+
+def test_wide_dictionaries_and_long_lists_are_encoded_at_once() -> None:
+    for value in ({str(number): "x" for number in range(100)}, {"messages": [HumanMessage("h")] * 20}):
+        assert isinstance(KEEPING.take(value), bytes)
+        assert taken(value) == PLAIN.encode(value)
+
+
+def test_a_long_text_is_written_once_whatever_object_holds_it(recording: Recording) -> None:
+    context = "context " * LARGE_TEXT
+    answer = "answer " * LARGE_TEXT
+    chain = ChatPromptTemplate.from_template("{context}") | FakeListChatModel(responses=[answer]) | StrOutputParser()
+    assert chain.invoke({"context": context}, recording.config) == answer
+    root, prompt, model, parser = recording.records()
+    (part,) = recording.parts
+    assert part.count(context.encode()) == 1
+    assert part.count(answer.encode()) == 1
+    assert root["inputs"] == prompt["inputs"] == {"context": context}
+    assert model["inputs"]["messages"][0][0]["content"] == context
+    assert model["outputs"]["generations"][0][0]["text"] == parser["inputs"]["content"] == root["outputs"] == answer
