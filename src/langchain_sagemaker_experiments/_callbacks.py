@@ -61,6 +61,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
     _record_tokens: bool
     _open: dict[int, LiveSpan]
     _encode_settings: Callable[[Any], bytes]
+    _encode_invocation: Callable[[Any], bytes]
     _taken_placeholder: bytes | Encoded | Kept
     """`STREAM_PLACEHOLDER` as it is taken."""
 
@@ -154,7 +155,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         span = self._start(run_id, parent_run_id, kind, name_of(serialized, name, kind), serialized, inputs, tags, metadata)
         span.derive = model_attributes
         if invocation_params and span.sampled:
-            settings = self._encode_settings(invocation_params)
+            settings = self._encode_invocation(invocation_params)
             span.raw = {"invocation": settings}
             span.size += len(settings)
 

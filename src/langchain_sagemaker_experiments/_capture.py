@@ -32,6 +32,7 @@ class Capture:
     _components: ComponentCache
     _faults: dict[str, int]
     _encode: Callable[[Any], bytes]
+    _encode_metadata: Callable[[Any], bytes]
     _take: Callable[[Any], bytes | Encoded | Kept]
     _parent_here: Callable[..., UUID | None]
 
@@ -65,7 +66,7 @@ class Capture:
             if tags:
                 span.tags = list(tags)
             if metadata:
-                span.metadata = self._encode(metadata)
+                span.metadata = self._encode_metadata(metadata)
             if serialized:
                 span.component = self._components.encode(serialized)
         return span

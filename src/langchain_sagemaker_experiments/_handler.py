@@ -84,6 +84,7 @@ class SageMakerCallbackHandler(Callbacks):
         from ._encoder import Encoder
         from ._pipeline import Pipeline
         from ._record import RecordWriter
+        from ._repeated import Repeated
         from ._spool import Spool
         from ._summary import Summary
 
@@ -111,6 +112,8 @@ class SageMakerCallbackHandler(Callbacks):
             known.choose, max_bytes=max_field_bytes, keep_media=keep_media, fields_of=shared_lists, keepers=known.keepers
         )
         self._encode, self._take, self._encode_settings = encoder.encode, encoder.take, encoder.encode_settings
+        self._encode_metadata = Repeated(encoder.encode).encode
+        self._encode_invocation = Repeated(encoder.encode_settings).encode
         self._taken_placeholder = self._take(STREAM_PLACEHOLDER)
         self._components = ComponentCache(self._encode)
         writer = RecordWriter(
