@@ -176,3 +176,28 @@ def test_a_long_text_is_written_once_whatever_object_holds_it(recording: Recordi
     assert root["inputs"] == prompt["inputs"] == {"context": context}
     assert model["inputs"]["messages"][0][0]["content"] == context
     assert model["outputs"]["generations"][0][0]["text"] == parser["inputs"]["content"] == root["outputs"] == answer
+
+
+LONG_SECRET = "an obviously fake secret, " * 400
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": LONG_SECRET},
+        {"db_password": LONG_SECRET, "list": []},
+        {"question": "what?", "inner": {"api_key": StringPromptValue(text=LONG_SECRET)}},
+        {"client_secret": LONG_SECRET, "context": "a long context, " * 1_000},
+        {"refresh_token": LONG_SECRET, "messages": [HumanMessage("a long context, " * 1_000)]},
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_a_long_secret_that_comes_again_is_masked_each_time(recording: Recording, value: dict[str, Any]) -> None:
+    for _ in range(3):
+        with recording.handler.span("login", inputs=value):
+            pass
+    records = recording.records()
+    (part,) = recording.parts
+    assert b"obviously fake" not in part
+    assert part.count(b"a long context, " * 1_000) == ("long context" in str(value))  # what is no secret is still written once
+    assert all("[REDACTED]" in json.dumps(record["inputs"]) for record in records)

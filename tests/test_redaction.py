@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_sagemaker_experiments._redaction import mask_secrets
+from langchain_sagemaker_experiments._redaction import is_telling, mask_secrets
 
 # Put together at run time, so that no scanner takes the source for a leak.
 SECRETS = {
@@ -190,3 +190,15 @@ def test_a_function_that_raises_withholds_the_field(make_recording: Any) -> None
     assert line["inputs"] == "<withheld: the redact function raised RuntimeError>"
     assert line["outputs"] == "harmless"
     assert result.faults == {"redact function raised": 1}
+
+
+NAMES = ["password", "x-api-key", "token", "tokens", "clientSecret", "id_token", "key", 'a"b', "\\"]
+
+
+@given(st.text(max_size=12) | st.sampled_from(NAMES))
+def test_a_telling_name_is_one_whose_value_is_masked(name: str) -> None:
+    try:
+        line = json.dumps({name: "a1" * 20}, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return
+    assert is_telling(line[2 : line.rindex(b'":"')]) == (b"[REDACTED]" in mask_secrets(line))

@@ -32,6 +32,7 @@ from ._plain import (
     to_plain,
     type_name,
 )
+from ._redaction import is_telling
 from ._truncation import truncate_json
 
 _LOOSE_BYTES: Final = 16_384
@@ -115,6 +116,26 @@ class _Converters(dict[type, Convert]):
         if len(self) < _MAX_CHOSEN:
             self[cls] = converter
         return converter
+
+
+def _hold(data: bytes, found: Mapping[int, str | Prefix]) -> Encoded:
+    """Return marked JSON with what its marks stand for, of `found`. A text under a telling name is put back in its place."""
+    pieces = data.split(_MARK)
+    held: dict[int, str | Prefix] = {}
+    for place in range(1, len(pieces), 2):
+        key = int(pieces[place])
+        one = found[key]
+        if isinstance(one, str) and _is_named_by_secret(pieces[place - 1]):
+            # Stored apart from its name, nothing would tell that it is to be masked.
+            pieces[place] = dump_text(one)
+        else:
+            held[key] = one
+            pieces[place] = _MARK + pieces[place] + _MARK
+    return Encoded(b"".join(pieces), held)
+
+
+def _is_named_by_secret(before: bytes) -> bool:
+    return before.endswith(b'":') and is_telling(before[before.rfind(b'"', 0, -2) + 1 : -2])
 
 
 class Encoder:
@@ -234,9 +255,8 @@ class Encoder:
                 if len(data) > self._max_bytes:
                     data = self._shorten(data)
                 return b"%b" % data if len(data) < _LOOSE_BYTES else data
-            found = self._held.found
-            encoded = Encoded(data, {int(key): found[int(key)] for key in data.split(_MARK)[1::2]})
-            found.clear()
+            encoded = _hold(data, self._held.found)
+            self._held.found.clear()
         except Exception:
             # Among the rest: a value whose own code was itself recorded here while it was being encoded took the texts away.
             self._held.found.clear()

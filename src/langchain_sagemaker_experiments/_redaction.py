@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -179,6 +180,13 @@ def _mask_named(line: bytes, lowered: bytes, places: list[tuple[int, int, int]])
     if token:
         line = _NAMED_TOKEN.sub(rb"\1\2" + MARK + rb"\4", line)
     return line
+
+
+@lru_cache(maxsize=1_024)
+def is_telling(name: bytes) -> bool:
+    """Tell whether any text under this name, as JSON has it, is masked: such a one is to stay under its name."""
+    line = b'{"%b":"%b"}' % (name, b"a1" * 20)
+    return mask_secrets(line) != line
 
 
 def redact_value(value: Any, redact: Redact) -> Any:

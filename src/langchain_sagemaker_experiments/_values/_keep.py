@@ -17,8 +17,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
-from .._kept import SEPARATOR, Keep
+from .._kept import SEPARATOR, Keep, dump_text
 from .._plain import LARGE_TEXT
+from .._redaction import is_telling
 from ._convert import CHUNK_TYPES
 
 _FEW: Final = 4
@@ -100,6 +101,8 @@ def _dictionary(value: dict[Any, Any]) -> _Parts:
         parts.append(name)
         parts.append(item)
         if len(item) >= LARGE_TEXT:
+            if is_telling(dump_text(name)[1:-1]):
+                return None  # a long text may be stored apart from its name, and then nothing would tell that it is a secret
             long = True
     if len(parts) > 2 * _FEW_NAMES:
         return None
