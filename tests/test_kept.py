@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,8 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate
 
 from langchain_sagemaker_experiments._encoder import Encoder
-from langchain_sagemaker_experiments._kept import write_kept
-from langchain_sagemaker_experiments._plain import LARGE_TEXT
+from langchain_sagemaker_experiments._kept import plain_of
+from langchain_sagemaker_experiments._plain import LARGE_TEXT, convert_object, to_plain
 from langchain_sagemaker_experiments._values import know_values
 from support.recording import Recording
 from test_encoder import CASES
@@ -29,12 +30,22 @@ PLAIN = Encoder(CHOOSE)
 
 def taken(value: Any, encoder: Encoder = KEEPING) -> bytes:
     result = encoder.take(value)
-    return result if isinstance(result, bytes) else write_kept(result, THAW) if isinstance(result, (str, tuple)) else result.join()
+    if isinstance(result, (str, tuple)):
+        return written(result)
+    return result if isinstance(result, bytes) else result.join()
 
 
-TEXTS = st.text(st.characters(), max_size=20) | st.sampled_from(
-    ["\ud800 alone", "\x00", "data:x/y;base64," + "A" * 40, '"\\', "🐟"]
-)
+def written(kept: Any) -> bytes:
+    """As a record's line is."""
+    plain = plain_of(kept, THAW)
+    try:
+        return orjson.dumps(plain)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(to_plain(plain, convert_object))
+
+
+ODD_TEXTS = ["\ud800 alone", "\x00", "data:x/y;base64," + "A" * 40, '"\\', "🐟"]
+TEXTS = st.text(st.characters(), max_size=20) | st.sampled_from(ODD_TEXTS)
 EXTRAS = st.just({}) | st.dictionaries(st.sampled_from(["name", "id"]), TEXTS)
 RICH = st.just({}) | st.sampled_from(
     [
@@ -129,7 +140,7 @@ def test_later_changes_do_not_show() -> None:
     inputs["topic"] = "after"
     batch[0].append(HumanMessage("after"))
 
-    assert [write_kept(one, THAW) for one in kept if isinstance(one, str)] == expected
+    assert [written(one) for one in kept if isinstance(one, str)] == expected
 
 
 def test_a_value_without_its_usual_fields_goes_the_thorough_way() -> None:
@@ -201,3 +212,16 @@ def test_a_long_secret_that_comes_again_is_masked_each_time(recording: Recording
     assert b"obviously fake" not in part
     assert part.count(b"a long context, " * 1_000) == ("long context" in str(value))  # what is no secret is still written once
     assert all("[REDACTED]" in json.dumps(record["inputs"]) for record in records)
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_odd_texts_are_recorded_in_every_shape(recording: Recording, text: str) -> None:
+    values: list[Any] = [text, {"a": text}, HumanMessage(text), {"messages": [HumanMessage(text), AIMessage(text)]}]
+    for value in values:
+        with recording.handler.span("odd", inputs=value, tags=[text]) as span:
+            span.set_outputs(text)
+    expected = [json.loads(PLAIN.encode(value)) for value in values]
+    for record, value in zip(recording.records(), expected, strict=True):
+        mark = "<media x/y"
+        assert record["inputs"] == value or mark in json.dumps(record["inputs"])
+        assert record["outputs"] == expected[0] or mark in record["outputs"]

@@ -242,7 +242,7 @@ def test_figures_that_fail_cost_no_record() -> None:
     def fail(attributes: Any) -> Any:
         raise ValueError("no settings")
 
-    writer = RecordWriter(Summary(fail), lambda shape, parts: parts)
+    writer = RecordWriter(Summary(fail), lambda parts: parts)
     span = LiveSpan(new_id(), new_id(), new_id(), None, "llm", "call", 1, 1)
     span.end_ns = 2
     span.attributes = {"gen_ai.request.model": "m"}

@@ -91,6 +91,14 @@ def test_texts_of_other_types_mean_the_same() -> None:
         assert repeated.encode(same) == ENCODE(same)
 
 
+def test_what_comes_again_is_found_among_much_that_does_not() -> None:
+    repeated, calls = counting()
+    for number in range(5_000):
+        repeated.encode({"step": number})
+        assert repeated.encode(VALUE) == ENCODE(VALUE)
+    assert len(calls) < 5_000 + 1_000
+
+
 def test_values_that_never_come_again_leave_nothing_behind() -> None:
     repeated, _ = counting()
     for number in range(10_000):

@@ -95,5 +95,5 @@ def test_a_chain_takes_little_longer_than_with_a_handler_that_does_nothing() -> 
         for name, peer in peers.items():
             best[name] = min(best[name], request_path.seconds(request_path.invoke, peer))
             peer.empty()
-    # 1.14 on a quiet machine; 1.7 is LangChain's own RunCollector.
+    # 1.12 on a quiet machine; 1.7 is LangChain's own RunCollector.
     assert best["this package"] / best["does nothing"] < 1.6

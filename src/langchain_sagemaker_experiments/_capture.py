@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from ._errors import describe_error, status_of
+from ._facts import MODEL_KINDS
 from ._span import LiveSpan, Status, bytes_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Capture:
             if tags:
                 span.tags = list(tags)
             if metadata:
-                span.metadata = self._encode_metadata(metadata)
+                # That of models comes again, that of a graph's steps never does.
+                span.metadata = self._encode_metadata(metadata) if kind in MODEL_KINDS else self._encode(metadata)
             if serialized:
                 span.component = self._components.encode(serialized)
         return span

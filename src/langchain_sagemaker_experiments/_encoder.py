@@ -224,7 +224,7 @@ class Encoder:
                 parts = keep(value)
                 if isinstance(parts, list):
                     packed = SEPARATOR.join(parts)
-                    if len(packed) <= self._max_kept and packed.count(SEPARATOR) == len(parts):
+                    if len(packed) <= self._max_kept and packed.count(SEPARATOR) == len(parts) - 1:
                         return packed
                 elif isinstance(parts, tuple):
                     if sum(map(len, parts)) + len(parts) <= self._max_kept:

@@ -8,7 +8,7 @@ several events pass on is one object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -19,7 +19,9 @@ SHARED: Final = "$shared"
 """A value `{"$shared": key}` stands for the text under `key` in the `shared` field of a record of the same part."""
 
 SEPARATOR: Final = "\x00"
-"""Stands between parts that are kept as one string, and before them."""
+"""Stands between parts that are kept as one string."""
+SHAPE_AT: Final = 1
+"""Place among the parts of the name of their shape. The first part is empty, so that joined ones begin with `SEPARATOR`."""
 
 MAX_BYTES_PER_CHARACTER: Final = 7
 """Of JSON: a lone surrogate is written as the escape of an escape, `\\\\udc00`."""
@@ -32,44 +34,36 @@ Kept = str | tuple[str, ...]
 Keep = Callable[[Any], str | list[str] | tuple[str, ...] | None]
 """A value → what it holds, or None when that is more than texts. May raise, which means the same.
 
-A text is kept as it is. Of another value the parts are kept: a list of short ones, a tuple where one is long. The first
-is a shape, from which `Thaw` knows what the others are: a name with `SEPARATOR` before it.
+A text is kept as it is. Of another value the parts are kept: a list of short ones, a tuple where one is long. From the name
+of a shape among them `Thaw` knows what the others are.
 """
 
-Thaw = Callable[[str, Sequence[Any]], Any]
-"""A shape, and the other parts → the value, as plain dictionaries and lists."""
+Thaw = Callable[[Sequence[Any]], Any]
+"""Parts → the value, as plain dictionaries and lists."""
 
 
-def long_texts(kept: Kept) -> Iterator[str]:
+def long_texts(kept: Kept) -> Sequence[str]:
     """Return the texts of `LARGE_TEXT` characters and more: other values may hold them too, and they are then written once."""
     if isinstance(kept, tuple):
-        yield from (text for text in kept if len(text) >= LARGE_TEXT)
-    elif len(kept) >= LARGE_TEXT and not kept.startswith(SEPARATOR):
-        yield kept
+        return [text for text in kept if len(text) >= LARGE_TEXT]
+    return (kept,) if len(kept) >= LARGE_TEXT and not kept.startswith(SEPARATOR) else ()
 
 
-def write_kept(kept: Kept, thaw: Thaw, shared: Mapping[str | int, str] | None = None) -> bytes:
-    """Return the JSON bytes of a kept value.
+def plain_of(kept: Kept, thaw: Thaw, shared: Mapping[str | int, str] | None = None) -> Any:
+    """Return a kept value as plain dictionaries, lists and texts; a text may hold lone surrogates.
 
     Args:
         kept: the value.
         thaw: puts its parts together.
-        shared: long text → key under which it is stored elsewhere; it is written as a reference to that.
+        shared: long text → key under which it is stored elsewhere; in its place is a reference to that.
     """
-    parts: list[Any]
-    if isinstance(kept, str):
-        if not kept.startswith(SEPARATOR):
-            return dump_text(kept) if not shared or (key := shared.get(kept)) is None else orjson.dumps({SHARED: key})
-        _, name, *parts = kept.split(SEPARATOR)
-        shape = SEPARATOR + name
-    else:
-        shape, *parts = kept
+    if isinstance(kept, tuple):
         if shared:
-            parts = [part if (key := shared.get(part)) is None else {SHARED: key} for part in parts]
-    try:
-        return orjson.dumps(thaw(shape, parts))
-    except orjson.JSONEncodeError:
-        return orjson.dumps(thaw(shape, [clean_text(part) if isinstance(part, str) else part for part in parts]))
+            return thaw([part if (key := shared.get(part)) is None else {SHARED: key} for part in kept])
+        return thaw(kept)
+    if kept[:1] == SEPARATOR:
+        return thaw(kept.split(SEPARATOR))
+    return kept if not shared or (key := shared.get(kept)) is None else {SHARED: key}
 
 
 def dump_text(text: str) -> bytes:

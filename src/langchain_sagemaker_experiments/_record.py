@@ -11,7 +11,7 @@ import orjson
 
 from ._encoder import Encoded, join_pieces, replace_media
 from ._growing import GrownList
-from ._kept import Kept, Thaw, dump_text, long_texts, write_kept
+from ._kept import Kept, Thaw, dump_text, long_texts, plain_of
 from ._plain import convert_object, to_plain
 from ._redaction import Redact, apply_redact, mask_secrets
 from ._span import SCHEMA_VERSION, LiveSpan
@@ -105,7 +105,7 @@ class RecordWriter:
         try:
             data = orjson.dumps(record)
         except Exception:
-            # A tag, a name or an attribute that JSON can't hold: the values themselves are bytes already.
+            # A text, a name or an attribute that JSON can't hold: values of more than texts are bytes already.
             data = orjson.dumps({name: _plain_field(value) for name, value in record.items()})
         if not self._keep_media:
             data = replace_media(data)
@@ -187,10 +187,10 @@ def _events(events: list[tuple[int, str, bytes | None]], offset: int) -> list[di
     ]
 
 
-def _value(value: bytes | Encoded | Kept, thaw: Thaw, shared: Mapping[str | int, str] | None) -> orjson.Fragment:
+def _value(value: bytes | Encoded | Kept, thaw: Thaw, shared: Mapping[str | int, str] | None) -> Any:
     if isinstance(value, bytes):
         return orjson.Fragment(value)
-    return orjson.Fragment(value.join(shared) if isinstance(value, Encoded) else write_kept(value, thaw, shared))
+    return orjson.Fragment(value.join(shared)) if isinstance(value, Encoded) else plain_of(value, thaw, shared)
 
 
 def _shared_value(one: str | GrownList, counts: Mapping[int, int], shared: Mapping[str | int, str]) -> orjson.Fragment:
@@ -219,10 +219,12 @@ def _owners(spans: Sequence[LiveSpan]) -> tuple[dict[int, list[str | GrownList]]
 
     for span in spans:
         for value in (span.inputs, span.outputs):
+            if isinstance(value, bytes):
+                continue
             if isinstance(value, (str, tuple)):
                 for text in long_texts(value):
                     note(text, span)
-            elif isinstance(value, Encoded):
+            else:
                 _note_held(value, span, counts, note)
     owners: dict[int, list[str | GrownList]] = {}
     for identity, one in again.items():

@@ -13,6 +13,9 @@ from ._growing import copy_of
 
 _MAX_KNOWN: Final = 4
 _MAX_SEEN: Final = 64
+_PATIENCE: Final = 16
+_REST: Final = 500
+"""After so many values in a row that are new, or more than texts, so many are only encoded: a graph's metadata names each step."""
 _COMES_AGAIN: Final = True
 _MORE_THAN_TEXTS: Final = False
 
@@ -29,6 +32,8 @@ class Repeated:
         self._known: tuple[tuple[Any, bytes], ...] = ()
         # A value is looked at more closely when its JSON comes a second time: most that differ once always do.
         self._seen: dict[bytes, bool] = {}
+        self._in_vain = 0
+        self._rest = 0
 
     def encode(self, value: Any) -> bytes:
         """Return the value as JSON bytes."""
@@ -38,11 +43,17 @@ class Repeated:
                     return data
             except Exception:  # an array, or whatever else does not compare
                 break
+        if self._rest:
+            self._rest -= 1
+            return self._encode(value)
         return self._meet(value)
 
     def _meet(self, value: Any) -> bytes:
         data = self._encode(value)
         seen = self._seen.get(data)
+        self._in_vain += 1
+        if self._in_vain >= _PATIENCE:
+            self._in_vain, self._rest = 0, _REST
         if seen is None:
             if len(self._seen) >= _MAX_SEEN:
                 self._seen = {}
@@ -50,6 +61,7 @@ class Repeated:
         elif seen is _COMES_AGAIN:
             if _holds_only_texts(value):
                 self._known = ((copy_of(value), data), *self._known[: _MAX_KNOWN - 1])
+                self._in_vain = 0
             else:
                 self._seen[data] = _MORE_THAN_TEXTS
         return data

@@ -9,7 +9,7 @@ is to do little: it knows the few forms that plain chains pass on, one after the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core import messages as _messages
@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
-from .._kept import SEPARATOR, Keep, dump_text
+from .._kept import SEPARATOR, SHAPE_AT, Keep, dump_text
 from .._plain import LARGE_TEXT
 from .._redaction import is_telling
 from ._convert import CHUNK_TYPES
@@ -33,16 +33,19 @@ _TEXTS: Final = frozenset((str, _ACCESSOR))
 _MESSAGES: Final = frozenset((AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage))
 _GENERATIONS: Final = frozenset((ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk))
 
-_DICTIONARY: Final = f"{SEPARATOR}dictionary"
+_DICTIONARY: Final = "dictionary"
 """name, text, name, text …"""
-_MESSAGE: Final = f"{SEPARATOR}message"
+_MESSAGE: Final = "message"
 """type, content, name of a field, text, name of a field, text …"""
-_PROMPT: Final = f"{SEPARATOR}prompt"
+_PROMPT: Final = "prompt"
 """`{"messages": […]}`: messages, with an empty text between them, since no field has an empty name."""
-_BATCH: Final = f"{SEPARATOR}batch"
+_BATCH: Final = "batch"
 """`{"messages": [[…]]}`, which a chat model is given."""
-_RESULT: Final = f"{SEPARATOR}result"
+_RESULT: Final = "result"
 """A model's result of one generation: its text, and its message where it has one."""
+
+_FIRST: Final = SHAPE_AT + 1
+"""The first part of a value itself."""
 
 _Parts = list[str] | tuple[str, ...] | None
 
@@ -71,10 +74,10 @@ def _add_message(parts: list[str], value: Any) -> int:
 def _messages_of(shape: str, messages: Any) -> _Parts:
     if type(messages) is not list or not 0 < len(messages) <= _FEW:
         return None
-    parts = [shape]
+    parts = ["", shape]
     long = False
     for message in messages:
-        if len(parts) > 1:
+        if len(parts) > _FIRST:
             parts.append("")
         if type(message) not in _MESSAGES:
             return None
@@ -87,7 +90,9 @@ def _messages_of(shape: str, messages: Any) -> _Parts:
 
 
 def _dictionary(value: dict[Any, Any]) -> _Parts:
-    parts = [_DICTIONARY]
+    if len(value) > _FEW_NAMES:
+        return None
+    parts = ["", _DICTIONARY]
     long = False
     for name, item in value.items():
         if type(item) not in _TEXTS:
@@ -104,13 +109,11 @@ def _dictionary(value: dict[Any, Any]) -> _Parts:
             if is_telling(dump_text(name)[1:-1]):
                 return None  # a long text may be stored apart from its name, and then nothing would tell that it is a secret
             long = True
-    if len(parts) > 2 * _FEW_NAMES:
-        return None
     return tuple(parts) if long else parts
 
 
 def _message(value: Any) -> _Parts:
-    parts = [_MESSAGE]
+    parts = ["", _MESSAGE]
     added = _add_message(parts, value)
     return parts if added == 1 else tuple(parts) if added else None
 
@@ -135,7 +138,7 @@ def _result(value: LLMResult) -> _Parts:
     text = fields["text"]
     if type(generation) not in _GENERATIONS or fields["generation_info"] or type(text) not in _TEXTS:
         return None
-    parts = [_RESULT, text]
+    parts = ["", _RESULT, text]
     message = fields.get("message")
     if message is None:
         return parts if len(text) < LARGE_TEXT else tuple(parts)
@@ -157,29 +160,49 @@ KEEPERS: Final[Mapping[type, Keep]] = {
 }
 
 
-def thaw(shape: str, parts: Sequence[Any]) -> Any:
+def thaw(parts: Sequence[Any]) -> Any:
     """Return the value of which these are the parts, as `_convert` makes it."""
-    if shape == _DICTIONARY:
-        return dict(zip(parts[::2], parts[1::2], strict=True))
-    if shape == _MESSAGE:
-        return _thawed_message(parts)
-    if shape == _RESULT:
-        generation = {"text": parts[0]}
-        if len(parts) > 1:
-            generation["message"] = _thawed_message(parts[1:])
-        return {"generations": [[generation]]}
+    return _THAWERS[parts[SHAPE_AT]](parts)
+
+
+def _thawed_dictionary(parts: Sequence[Any]) -> dict[str, Any]:
+    plain = {}
+    for place in range(_FIRST, len(parts), 2):
+        plain[parts[place]] = parts[place + 1]
+    return plain
+
+
+def _thawed_message(parts: Sequence[Any], start: int = _FIRST, end: int | None = None) -> dict[str, Any]:
+    kind = parts[start]  # in a message of nobody's making it may be so long that a reference stands for it
+    plain = {"type": CHUNK_TYPES.get(kind, kind) if isinstance(kind, str) else kind, "content": parts[start + 1]}
+    for place in range(start + 2, len(parts) if end is None else end, 2):
+        plain[parts[place]] = parts[place + 1]
+    return plain
+
+
+def _thawed_result(parts: Sequence[Any]) -> dict[str, Any]:
+    generation = {"text": parts[_FIRST]}
+    if len(parts) > _FIRST + 1:
+        generation["message"] = _thawed_message(parts, _FIRST + 1)
+    return {"generations": [[generation]]}
+
+
+def _thawed_messages(parts: Sequence[Any]) -> list[Any]:
     messages = []
-    start = 0
+    start = _FIRST
     while start < len(parts):
         end = start + 2
         while end < len(parts) and parts[end] != "":
             end += 2
-        messages.append(_thawed_message(parts[start:end]))
+        messages.append(_thawed_message(parts, start, end))
         start = end + 1
-    return {"messages": messages if shape == _PROMPT else [messages]}
+    return messages
 
 
-def _thawed_message(parts: Sequence[Any]) -> dict[str, Any]:
-    plain = {"type": CHUNK_TYPES.get(parts[0], parts[0]), "content": parts[1]}
-    plain.update(zip(parts[2::2], parts[3::2], strict=True))
-    return plain
+_THAWERS: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
+    _DICTIONARY: _thawed_dictionary,
+    _MESSAGE: _thawed_message,
+    _RESULT: _thawed_result,
+    _PROMPT: lambda parts: {"messages": _thawed_messages(parts)},
+    _BATCH: lambda parts: {"messages": [_thawed_messages(parts)]},
+}
