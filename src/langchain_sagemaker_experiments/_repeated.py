@@ -43,7 +43,7 @@ class Repeated:
                     return data
             except Exception:  # an array, or whatever else does not compare
                 break
-        if self._rest:
+        if self._rest > 0:  # threads may count below it
             self._rest -= 1
             return self._encode(value)
         return self._meet(value)
