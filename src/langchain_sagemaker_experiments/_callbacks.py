@@ -20,7 +20,7 @@ from ._attributes import agent_attributes, model_attributes, retriever_attribute
 from ._event_callbacks import EventCallbacks
 from ._manual import ManualSpans
 from ._recorder import attribute
-from ._span import NO_VALUE, LiveSpan, bytes_of
+from ._span import NO_VALUE, LiveSpan, bytes_of, same_value
 from ._values import chain_kind, name_of, raw_response
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
         """Close a chain's span; a stream's true inputs come only now."""
         try:
             span = self._end(run_id, parent_run_id, _CHAINS, outputs)
-            if outputs is None and _same(span.inputs, self._taken_placeholder) and self._recorder.out_of_order(span):
+            if outputs is None and same_value(span.inputs, self._taken_placeholder) and self._recorder.out_of_order(span):
                 # LangChain swallows the GeneratorExit of a stream whose reader has gone: it ends without outputs, before its
                 # own steps do, and they after it.
                 span.status = "cancelled"
@@ -117,7 +117,7 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._fault("on_chain_end", error)
 
     def _take_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
-        if span.sampled and (_same(span.inputs, NO_VALUE) or _same(span.inputs, self._taken_placeholder)):
+        if span.sampled and (same_value(span.inputs, NO_VALUE) or same_value(span.inputs, self._taken_placeholder)):
             span.inputs = self._take(inputs)
             span.size += bytes_of(span.inputs)
 
@@ -377,11 +377,6 @@ class Callbacks(EventCallbacks, ManualSpans, ArchitectureLog, BaseCallbackHandle
             self._recorder.close(self._fail(run_id, parent_run_id, _RETRIEVERS, error))
         except Exception as fault:
             self._fault("on_retriever_error", fault)
-
-
-def _same(one: bytes | Encoded | Kept, other: bytes | Encoded | Kept) -> bool:
-    # Python may be told to complain where bytes are compared with a text (-bb).
-    return type(one) is type(other) and one == other
 
 
 def _accept_new_callbacks() -> None:

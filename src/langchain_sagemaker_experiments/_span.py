@@ -92,6 +92,12 @@ class LiveSpan:
         """Bytes this holds, about: a flat charge, and what whoever fills it in adds for values, events and the like."""
 
 
+def same_value(one: bytes | Encoded | Kept, other: bytes | Encoded | Kept) -> bool:
+    """Tell whether two values were taken in the same form and are equal."""
+    # Python may be told to complain where bytes are compared with a text (-bb).
+    return type(one) is type(other) and one == other
+
+
 def bytes_of(value: bytes | Encoded | Kept) -> int:
     """Return the bytes that a value takes in memory, about."""
     return sum(map(len, value)) + _BYTES_PER_TEXT * len(value) if isinstance(value, tuple) else len(value)
