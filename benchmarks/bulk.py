@@ -1,9 +1,10 @@
-"""What bulk work costs: flushing, reading and storing many spans, each against the least that could be done with the same bytes.
+"""What bulk work costs: flushing, reading and storing many spans, each against the least that could
+be done with the same bytes.
 
     python benchmarks/bulk.py [--spans 100000] [--json] [--publish]
 
-Spans are those of `prompt | model | parser` with a context of 1.5 KB, recorded from LangChain. S3 is moto's server in a process of
-its own, on loopback, so that it takes no time from ours.
+Spans are those of `prompt | model | parser` with a context of 1.5 KB, recorded from LangChain. S3
+is moto's server in a process of its own, on loopback, so that it takes no time from ours.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from made_spans import WORDS
 from publish import publish
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans
-from langchain_sagemaker_experiments._sdk import load_sdk
+from langchain_sagemaker_experiments._destinations.sagemaker_sdk import load_sdk
 
 ROUNDS = 3
 
@@ -51,11 +52,19 @@ class Model(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": "gpt-4o-mini", "temperature": self.temperature}
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         usage = {"input_tokens": 400, "output_tokens": 90, "total_tokens": 490}
         about = {"finish_reason": "stop", "model_name": "gpt-4o-mini-2024-07-18"}
         return ChatResult(
-            generations=[ChatGeneration(message=AIMessage(next(self.answers), usage_metadata=usage, response_metadata=about))]
+            generations=[
+                ChatGeneration(
+                    message=AIMessage(
+                        next(self.answers), usage_metadata=usage, response_metadata=about
+                    )
+                )
+            ]
         )
 
 
@@ -67,10 +76,14 @@ def texts(words: int) -> Iterator[str]:
 
 
 def record(handler: Any, spans: int) -> tuple[int, int]:
-    """Record so many spans; return the bytes of plain JSON of their own inputs and outputs, and of prompts and answers alone."""
+    """Record so many spans; return the bytes of plain JSON of their own inputs and outputs, and of
+    prompts and answers alone.
+    """
     answers, kept = texts(70), []
     model = Model(answers=(kept.append(text) or text for text in answers))
-    prompt = ChatPromptTemplate.from_messages([("system", "Answer from the context."), ("human", "{context}\n\n{question}")])
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "Answer from the context."), ("human", "{context}\n\n{question}")]
+    )
     chain = prompt | model | StrOutputParser()
     own = alone = 0
     for context in texts(250):
@@ -97,7 +110,11 @@ def record(handler: Any, spans: int) -> tuple[int, int]:
 @contextlib.contextmanager
 def server() -> Iterator[None]:
     """The local SageMaker in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "langchain_sagemaker_experiments.local"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "langchain_sagemaker_experiments.local"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     before = dict(os.environ)
     try:
         assert process.stdout is not None
@@ -108,7 +125,9 @@ def server() -> Iterator[None]:
                 break
         # The variables come in one burst; the rest of them is there by now.
         while "SAGEMAKER_USER_CONFIG_OVERRIDE" not in os.environ:
-            name, _, value = process.stdout.readline().removeprefix("export ").strip().partition("=")
+            name, _, value = (
+                process.stdout.readline().removeprefix("export ").strip().partition("=")
+            )
             os.environ[name] = value
         yield
     finally:
@@ -130,9 +149,16 @@ def best(work: Any) -> float:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--spans", type=int, default=100_000, help="spans of each measurement (default: %(default)s)")
+    parser.add_argument(
+        "--spans",
+        type=int,
+        default=100_000,
+        help="spans of each measurement (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
+    parser.add_argument(
+        "--publish", action="store_true", help="write the table into the pages that quote it"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     sdk = load_sdk("The benchmark")
@@ -143,14 +169,19 @@ def main() -> None:
         bucket = session.default_bucket()
         flushes, uploads = [], []
         for number in range(ROUNDS):
-            with sdk.Run(experiment_name="bulk", run_name=f"run-{number}", sagemaker_session=session) as run:
+            with sdk.Run(
+                experiment_name="bulk", run_name=f"run-{number}", sagemaker_session=session
+            ) as run:
                 handler = SageMakerCallbackHandler(run, buffer_bytes=1 << 40)
                 own, alone = record(handler, options.spans)
                 began = time.perf_counter()
                 written = handler.flush_tracker()
                 flushes.append(time.perf_counter() - began)
             assert written.spans == options.spans, written
-            data = b"".join(client.get_object(Bucket=bucket, Key=uri.split("/", 3)[3])["Body"].read() for uri in written.uris)
+            data = b"".join(
+                client.get_object(Bucket=bucket, Key=uri.split("/", 3)[3])["Body"].read()
+                for uri in written.uris
+            )
             began = time.perf_counter()
             client.upload_fileobj(io.BytesIO(data), bucket, "floor")
             uploads.append(time.perf_counter() - began)
@@ -159,16 +190,23 @@ def main() -> None:
         results["bytes a trace / plain JSON of its prompt and answer once"] = len(data) / alone
         lines = data.splitlines()
         floor = best(lambda: [orjson.loads(line) for line in lines])
-        with sdk.load_run(experiment_name="bulk", run_name="run-0", sagemaker_session=session) as run:
+        with sdk.load_run(
+            experiment_name="bulk", run_name="run-0", sagemaker_session=session
+        ) as run:
             reading = best(lambda: load_spans(run))
         results["load_spans / orjson.loads of the same lines"] = reading / floor
     if options.json:
         print(json.dumps(results))
         return
-    table = [f"| {options.spans:,} spans, {len(data) / 1e6:,.0f} MB in {len(written.uris)} parts | |", "|---|---|"]
+    table = [
+        f"| {options.spans:,} spans, {len(data) / 1e6:,.0f} MB in {len(written.uris)} parts | |",
+        "|---|---|",
+    ]
     table += [f"| {name} | {ratio:.2f}× |" for name, ratio in results.items()]
     print("\n".join(table))
-    print(f"\nflush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, orjson.loads {floor:.2f} s")
+    print(
+        f"\nflush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, orjson.loads {floor:.2f} s"
+    )
     if options.publish:
         publish("bulk", "\n".join(table))
 

@@ -1,6 +1,8 @@
-"""A server on this machine that takes whatever a peer's client sends, says yes, and counts the spans in it.
+"""A server on this machine that takes whatever a peer's client sends, says yes, and counts the
+spans in it.
 
-    python benchmarks/listener.py      # prints its port; GET /count tells the number of spans so far
+    python benchmarks/listener.py      # prints its port; GET /count tells the number of spans so
+    far
 
 It runs in a process of its own, so that it takes no time of the interpreter that is measured.
 """

@@ -1,4 +1,6 @@
-"""Span records of a made-up support agent, as many as wanted, the same for the same seed: for benchmarks and large tests."""
+"""Span records of a made-up support agent, as many as wanted, the same for the same seed: for
+benchmarks and large tests.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,17 @@ BEGIN = datetime.datetime(2026, 11, 20, tzinfo=datetime.timezone.utc)
 
 
 def make_traces(traces: int, spans_each: int = 10, seed: int = 1) -> Iterator[list[dict[str, Any]]]:
-    """Yield traces, each a list of span records: an agent, and below it models, tools, retrievers and chains."""
+    """Yield traces, each a list of span records: an agent, and below it models, tools, retrievers
+    and chains.
+    """
     chance = random.Random(seed)
     for number in range(traces):
         yield _trace(number, spans_each, chance)
 
 
-def write_run(folder: Path, traces: int, spans_each: int = 10, *, run: str = "run", seed: int = 1) -> int:
+def write_run(
+    folder: Path, traces: int, spans_each: int = 10, *, run: str = "run", seed: int = 1
+) -> int:
     """Write traces as one part of a run in a folder; return the part's size in bytes."""
     place = folder / "made" / run / "langchain-traces"
     place.mkdir(parents=True, exist_ok=True)
@@ -68,7 +74,13 @@ def _trace(number: int, size: int, chance: random.Random) -> list[dict[str, Any]
                 "session_id": f"session-{number // 20}",
                 "inputs": inputs,
                 "outputs": None if failed else outputs,
-                "error": {"type": "TimeoutError", "message": "no answer in 30 s", "stacktrace": "Traceback"} if failed else None,
+                "error": {
+                    "type": "TimeoutError",
+                    "message": "no answer in 30 s",
+                    "stacktrace": "Traceback",
+                }
+                if failed
+                else None,
                 "attributes": _attributes(chance, end - begin) if kind == "chat_model" else {},
                 "events": [],
                 "tags": ["prod"],
@@ -98,17 +110,29 @@ def _text(chance: random.Random, words: int) -> str:
 def _values(kind: str, question: str, chance: random.Random) -> tuple[Any, Any]:
     if kind == "agent":
         asked = {"type": "human", "content": question}
-        return {"messages": [asked]}, {"messages": [asked, {"type": "ai", "content": _text(chance, 30)}]}
+        return {"messages": [asked]}, {
+            "messages": [asked, {"type": "ai", "content": _text(chance, 30)}]
+        }
     if kind == "chat_model":
         answer = {
             "type": "ai",
             "content": _text(chance, 40),
             "tool_calls": [{"name": "search", "args": {"query": _text(chance, 3)}, "id": "1"}],
         }
-        messages = [{"type": "system", "content": "You help."}, {"type": "human", "content": f"{question} {_text(chance, 40)}"}]
-        return {"messages": [messages]}, {"generations": [[{"text": answer["content"], "message": answer}]], "llm_output": {}}
+        messages = [
+            {"type": "system", "content": "You help."},
+            {"type": "human", "content": f"{question} {_text(chance, 40)}"},
+        ]
+        return {"messages": [messages]}, {
+            "generations": [[{"text": answer["content"], "message": answer}]],
+            "llm_output": {},
+        }
     if kind == "retriever":
-        return {"query": question}, {"documents": [{"page_content": _text(chance, 30), "metadata": {"source": "s3://handbook/1"}}]}
+        return {"query": question}, {
+            "documents": [
+                {"page_content": _text(chance, 30), "metadata": {"source": "s3://handbook/1"}}
+            ]
+        }
     return {"input": _text(chance, 6)}, {"output": _text(chance, 10)}
 
 

@@ -1,7 +1,8 @@
-"""The handlers that are compared: what each is made of, what empties it between rounds, what tells how many spans it recorded.
+"""The handlers that are compared: what each is made of, what empties it between rounds, what tells
+how many spans it recorded.
 
-A peer takes part where it is installed (the extra `bench` installs all). None of them reaches a network: their exporters write
-to memory or to a file, their uploads end on this machine.
+A peer takes part where it is installed (the extra `bench` installs all). None of them reaches a
+network: their exporters write to memory or to a file, their uploads end on this machine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Peer:
         package: the distribution whose version is stated.
         handler: what is passed to LangChain.
         empty: called between rounds, outside the time.
-        recorded: spans recorded so far; None where it can't be told or the handler is known to lose some.
+        recorded: spans recorded so far; None where it can't be told or the handler is known to lose
+            some.
         rounds: rounds it takes part in, of a work: fewer where emptying it takes long.
     """
 
@@ -67,7 +69,9 @@ def this_package() -> Peer:
     """Ours, flushed between rounds."""
     sink = Sink()
     handler = SageMakerCallbackHandler(sink)
-    return Peer("langchain-sagemaker-experiments", handler, handler.flush_tracker, lambda: sink.spans)
+    return Peer(
+        "langchain-sagemaker-experiments", handler, handler.flush_tracker, lambda: sink.spans
+    )
 
 
 def run_collector() -> Peer:
@@ -87,8 +91,12 @@ def run_collector() -> Peer:
 
 
 def community() -> Peer:
-    """The handler of the "SageMaker Tracking" page, its uploads stubbed out; it loses most events."""
-    from langchain_community.callbacks.sagemaker_callback import SageMakerCallbackHandler as Community
+    """The handler of the "SageMaker Tracking" page, its uploads stubbed out; it loses most
+    events.
+    """
+    from langchain_community.callbacks.sagemaker_callback import (
+        SageMakerCallbackHandler as Community,
+    )
 
     class Run:
         def log_file(self, *args: Any, **options: Any) -> None:
@@ -116,7 +124,10 @@ def openinference() -> Peer:
         exporter.clear()
 
     return Peer(
-        "openinference-instrumentation-langchain", OpenInferenceTracer(provider.get_tracer("x"), False), empty, lambda: counted[0]
+        "openinference-instrumentation-langchain",
+        OpenInferenceTracer(provider.get_tracer("x"), False),
+        empty,
+        lambda: counted[0],
     )
 
 
@@ -150,7 +161,12 @@ def langsmith() -> Peer:
     class Yes(requests.adapters.BaseAdapter):
         def send(self, request: Any, **options: Any) -> requests.Response:
             answer = requests.Response()
-            answer.status_code, answer._content, answer.request, answer.url = 202, b"{}", request, request.url
+            answer.status_code, answer._content, answer.request, answer.url = (
+                202,
+                b"{}",
+                request,
+                request.url,
+            )
             return answer
 
         def close(self) -> None:
@@ -183,7 +199,9 @@ def traceloop() -> Peer:
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=1_000_000))
     meter = NoOpMeterProvider().get_meter("x")
     handler = TraceloopCallbackHandler(
-        provider.get_tracer("x"), meter.create_histogram("duration"), meter.create_histogram("tokens")
+        provider.get_tracer("x"),
+        meter.create_histogram("duration"),
+        meter.create_histogram("tokens"),
     )
 
     def empty() -> None:
@@ -227,7 +245,13 @@ def mlflow() -> Peer:
         with contextlib.closing(sqlite3.connect(database)) as connection:
             return int(connection.execute("select count(*) from spans").fetchone()[0])
 
-    return Peer("mlflow", MlflowLangchainTracer(), lambda: package.flush_trace_async_logging(terminate=False), recorded, 4)
+    return Peer(
+        "mlflow",
+        MlflowLangchainTracer(),
+        lambda: package.flush_trace_async_logging(terminate=False),
+        recorded,
+        4,
+    )
 
 
 _until_the_end = contextlib.ExitStack()

@@ -30,5 +30,7 @@ def publish(name: str, text: str) -> int:
 
 def put_between_marks(page: str, name: str, text: str) -> tuple[str, int]:
     """Return a page with a text between its marks, and how many such marks it has."""
-    marks = re.compile(rf"(<!-- benchmark: {re.escape(name)} -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
+    marks = re.compile(
+        rf"(<!-- benchmark: {re.escape(name)} -->\n).*?(<!-- end of benchmark -->)", re.DOTALL
+    )
     return marks.subn(lambda match: f"{match[1]}\n{text.strip()}\n\n{match[2]}", page)

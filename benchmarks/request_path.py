@@ -1,10 +1,12 @@
-"""What a handler costs the application: its whole time, divided by its time with a handler that does nothing.
+"""What a handler costs the application: its whole time, divided by its time with a handler that
+does nothing.
 
     python benchmarks/request_path.py [--rounds 25] [--alone] [--json] [--publish]
 
-Every handler runs the same work in turn, round by round, in one process; the best round of each counts, which is what is left
-when the machine disturbs least. After its rounds each handler is asked how many spans it recorded, so that nobody is fast by
-recording less. Peers take part where they are installed.
+Every handler runs the same work in turn, round by round, in one process; the best round of each
+counts, which is what is left when the machine disturbs least. After its rounds each handler is
+asked how many spans it recorded, so that nobody is fast by recording less. Peers take part where
+they are installed.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ from publish import publish
 
 IMPORT_ROUNDS = 12
 ENOUGH, FAR = 3, 10
-"""A handler that after so many rounds is still so many times slower than the floor runs no further ones of that work."""
+"""A handler that after so many rounds is still so many times slower than the floor runs no further
+ones of that work.
+"""
 PIECES = [f"piece{number} " for number in range(200)]
 
 
@@ -49,10 +53,14 @@ class Model(BaseChatModel):
     def _llm_type(self) -> str:
         return "at-once"
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=AIMessage("a fine answer"))])
 
-    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+    def _stream(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
         for piece in PIECES:
             chunk = ChatGenerationChunk(message=AIMessageChunk(piece))
             if run_manager:
@@ -87,7 +95,9 @@ def concurrent(handler: Any) -> None:
     """50 calls at a time."""
 
     async def run() -> None:
-        await asyncio.gather(*(CHAIN.ainvoke({"topic": "fish"}, {"callbacks": [handler]}) for _ in range(50)))
+        await asyncio.gather(
+            *(CHAIN.ainvoke({"topic": "fish"}, {"callbacks": [handler]}) for _ in range(50))
+        )
 
     asyncio.run(run())
 
@@ -98,7 +108,9 @@ def history(count: int) -> list[Any]:
     for number in range(count // 2):
         messages.append(HumanMessage(f"question {number} " + "word " * 30, id=f"h{number}"))
         usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
-        messages.append(AIMessage(f"answer {number} " + "word " * 30, id=f"a{number}", usage_metadata=usage))  # type: ignore[arg-type]
+        messages.append(
+            AIMessage(f"answer {number} " + "word " * 30, id=f"a{number}", usage_metadata=usage)
+        )  # type: ignore[arg-type]
     return messages
 
 
@@ -111,7 +123,10 @@ class State(TypedDict):
 def _graph(steps: int) -> Any:
     graph = StateGraph(State)
     for number in range(steps):
-        graph.add_node(f"n{number}", lambda state: {"messages": [AIMessage("a step", id=f"s{len(state['messages'])}")]})
+        graph.add_node(
+            f"n{number}",
+            lambda state: {"messages": [AIMessage("a step", id=f"s{len(state['messages'])}")]},
+        )
         graph.add_edge(f"n{number - 1}" if number else START, f"n{number}")
     return graph.add_edge(f"n{steps - 1}", END).compile()
 
@@ -138,10 +153,20 @@ class ToolModel(Model):
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         return self
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         done = any(message.type == "tool" for message in messages)
-        call = [] if done else [{"name": "search", "args": {"query": "fish"}, "id": "1", "type": "tool_call"}]
-        return ChatResult(generations=[ChatGeneration(message=AIMessage("an answer" if done else "", tool_calls=call))])
+        call = (
+            []
+            if done
+            else [{"name": "search", "args": {"query": "fish"}, "id": "1", "type": "tool_call"}]
+        )
+        return ChatResult(
+            generations=[
+                ChatGeneration(message=AIMessage("an answer" if done else "", tool_calls=call))
+            ]
+        )
 
 
 def search(query: str) -> str:
@@ -170,7 +195,9 @@ WORK: dict[str, tuple[Callable[[Any], None], int | None]] = {
 
 
 def imports() -> dict[str, float]:
-    """Import time of `langchain_core.callbacks` and then a package, against the former alone: medians of fresh interpreters."""
+    """Import time of `langchain_core.callbacks` and then a package, against the former alone:
+    medians of fresh interpreters.
+    """
     modules = {
         "this package": "langchain_sagemaker_experiments",
         "community": "langchain_community.callbacks.sagemaker_callback",
@@ -183,7 +210,9 @@ def imports() -> dict[str, float]:
     }
     clock = "time.perf_counter()"
     found: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as compiled:  # as on a user's machine, whatever this one's settings are
+    with (
+        tempfile.TemporaryDirectory() as compiled
+    ):  # as on a user's machine, whatever this one's settings are
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         for _ in range(IMPORT_ROUNDS):
@@ -192,7 +221,9 @@ def imports() -> dict[str, float]:
                     f"import time; a = {clock}; import langchain_core.callbacks; b = {clock}; import {module}; "
                     f"print(({clock} - a) / (b - a))"
                 )
-                done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+                done = subprocess.run(
+                    [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+                )
                 if done.returncode == 0:
                     found.setdefault(name, []).append(float(done.stdout.split()[-1]))
     return {name: statistics.median(ratios[1:]) for name, ratios in found.items()}
@@ -210,8 +241,12 @@ def seconds(work: Callable[[Any], None], peer: Peer) -> float:
         gc.enable()
 
 
-def measure(rounds: int, alone: bool = False) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
-    """Return, for each work, the time of each handler against the floor, best of so many interleaved rounds."""
+def measure(
+    rounds: int, alone: bool = False
+) -> tuple[dict[str, dict[str, float]], dict[str, Peer]]:
+    """Return, for each work, the time of each handler against the floor, best of so many
+    interleaved rounds.
+    """
     results: dict[str, dict[str, float]] = {}
     peers = taking_part("this package") if alone else taking_part()
     for title, (work, spans) in WORK.items():
@@ -220,7 +255,9 @@ def measure(rounds: int, alone: bool = False) -> tuple[dict[str, dict[str, float
         before = {name: peer.recorded() for name, peer in peers.items()}
         for number in range(rounds):
             for name, peer in peers.items():
-                if number >= peer.rounds or (number >= ENOUGH and best[name] > FAR * best["does nothing"]):
+                if number >= peer.rounds or (
+                    number >= ENOUGH and best[name] > FAR * best["does nothing"]
+                ):
                     continue
                 best[name] = min(best[name], seconds(work, peer))
                 peer.empty()
@@ -230,8 +267,12 @@ def measure(rounds: int, alone: bool = False) -> tuple[dict[str, dict[str, float
     return results, peers
 
 
-def _check(name: str, title: str, now: int | None, before: int | None, expected: int | None) -> None:
-    """Stop where a handler recorded nothing, or ours not all: nobody is to be fast by recording less."""
+def _check(
+    name: str, title: str, now: int | None, before: int | None, expected: int | None
+) -> None:
+    """Stop where a handler recorded nothing, or ours not all: nobody is to be fast by recording
+    less.
+    """
     if now is None or before is None:
         return
     count = now - before
@@ -242,10 +283,16 @@ def _check(name: str, title: str, now: int | None, before: int | None, expected:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=25, help="rounds of each work (default: %(default)s)")
-    parser.add_argument("--alone", action="store_true", help="measure this package and the floor only")
+    parser.add_argument(
+        "--rounds", type=int, default=25, help="rounds of each work (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="measure this package and the floor only"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
+    parser.add_argument(
+        "--publish", action="store_true", help="write the table into the pages that quote it"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     results, peers = measure(options.rounds, options.alone)
@@ -262,9 +309,13 @@ def main() -> None:
 def as_table(results: dict[str, dict[str, float]], peers: dict[str, Peer], rounds: int) -> str:
     """Machine, versions and ratios as Markdown."""
     names = [name for name in peers if name != "does nothing"]
-    versions = sorted({f"{peer.package} {metadata.version(peer.package)}" for peer in peers.values()})
+    versions = sorted(
+        {f"{peer.package} {metadata.version(peer.package)}" for peer in peers.values()}
+    )
     machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
-    fewer = "".join(f", of {name} {peer.rounds}" for name, peer in peers.items() if peer.rounds < rounds)
+    fewer = "".join(
+        f", of {name} {peer.rounds}" for name, peer in peers.items() if peer.rounds < rounds
+    )
     lines = [
         f"{machine}; best of {rounds} rounds{fewer}, of what is beyond {FAR}× {ENOUGH}; {', '.join(versions)}.\n",
         "| | " + " | ".join(names) + " |",
@@ -272,7 +323,11 @@ def as_table(results: dict[str, dict[str, float]], peers: dict[str, Peer], round
     ]
     for title, ratios in results.items():
         title = title.replace("|", "\\|")
-        lines.append(f"| {title} | " + " | ".join(f"{ratios[name]:.2f}×" if name in ratios else "–" for name in names) + " |")
+        lines.append(
+            f"| {title} | "
+            + " | ".join(f"{ratios[name]:.2f}×" if name in ratios else "–" for name in names)
+            + " |"
+        )
     return "\n".join(lines)
 
 

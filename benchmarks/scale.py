@@ -1,9 +1,10 @@
-"""The same question over many spans in pandas, in Dask and in DuckDB: equal answers, time and peak memory of each.
+"""The same question over many spans in pandas, in Dask and in DuckDB: equal answers, time and peak
+memory of each.
 
     python benchmarks/scale.py [--spans 1000000] [--folder FOLDER] [--publish]
 
-Each engine works in a process of its own, so that its peak memory is its own. Dask runs a local cluster of two workers with a
-memory limit below the size of the data.
+Each engine works in a process of its own, so that its peak memory is its own. Dask runs a local
+cluster of two workers with a memory limit below the size of the data.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def by_dask(folder: Path) -> Any:
 
     from langchain_sagemaker_experiments import scan_spans, summarize
 
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=None)
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=None
+    )
     with cluster, Client(cluster) as client:
         answer = summarize(scan_spans(folder), "model")
         WORKERS.extend(client.run(peak_mib).values())
@@ -74,7 +77,15 @@ def ask(engine: str, folder: Path) -> None:
     began = time.perf_counter()
     answer = ENGINES[engine](folder)
     took = time.perf_counter() - began
-    print(json.dumps({"seconds": took, "mib": [peak_mib(), *WORKERS], "answer": answer.to_dict(orient="list")}))
+    print(
+        json.dumps(
+            {
+                "seconds": took,
+                "mib": [peak_mib(), *WORKERS],
+                "answer": answer.to_dict(orient="list"),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -82,7 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
-    parser.add_argument("--publish", action="store_true", help="write the table into the pages that quote it")
+    parser.add_argument(
+        "--publish", action="store_true", help="write the table into the pages that quote it"
+    )
     parser.add_argument("--ask", choices=ENGINES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ask:
@@ -93,18 +106,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         runs = 20
-        size = sum(write_run(folder, options.spans // 10 // runs, run=f"run-{n}", seed=n) for n in range(runs))
+        size = sum(
+            write_run(folder, options.spans // 10 // runs, run=f"run-{n}", seed=n)
+            for n in range(runs)
+        )
         began = time.perf_counter()
         done = compact(folder)
         took = time.perf_counter() - began
         parquet = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
         said = f"{done.spans:,} spans, {size / 1e6:,.0f} MB of JSON, {parquet / 1e6:,.0f} MB of Parquet; compacted in {took:.0f} s"
         print(said)
-        table = [f"{said}.", "", '| engine, `summarize(by="model")` | time | peak memory of each process |', "|---|---|---|"]
+        table = [
+            f"{said}.",
+            "",
+            '| engine, `summarize(by="model")` | time | peak memory of each process |',
+            "|---|---|---|",
+        ]
         answers: dict[str, Any] = {}
         for engine in ENGINES:
             words = [sys.executable, __file__, "--ask", engine, "--folder", str(folder)]
-            answers[engine] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+            answers[engine] = json.loads(
+                subprocess.run(
+                    words, capture_output=True, text=True, check=True
+                ).stdout.splitlines()[-1]
+            )
             found = answers[engine]
             peaks = " + ".join(f"{mib:,.0f}" for mib in found["mib"])
             print(f"{engine}: {found['seconds']:.1f} s, peak memory {peaks} MiB")
@@ -112,7 +137,10 @@ def main() -> None:
         for name, values in answers["pandas"]["answer"].items():
             for engine in ENGINES:
                 others = answers[engine]["answer"][name]
-                same = all(a == b or abs(a - b) <= 1e-9 * abs(a) for a, b in zip(values, others, strict=True))
+                same = all(
+                    a == b or abs(a - b) <= 1e-9 * abs(a)
+                    for a, b in zip(values, others, strict=True)
+                )
                 if not same:
                     raise SystemExit(f"{engine} answers {others} for {name}, pandas {values}")
         print("equal answers")

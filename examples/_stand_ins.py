@@ -1,6 +1,8 @@
-"""Imported first by every example: stands in for what is not configured, so that each runs without an account or a key.
+"""Imported first by every example: stands in for what is not configured, so that each runs without
+an account or a key.
 
-With OPENAI_API_KEY, SERPAPI_API_KEY and AWS credentials set, the examples talk to the real services.
+With OPENAI_API_KEY, SERPAPI_API_KEY and AWS credentials set, the examples talk to the real
+services.
 """
 
 import atexit
@@ -23,7 +25,9 @@ def endpoint_answer(text: str, *, account: str, region: str) -> None:
         from moto.sagemakerruntime.models import sagemakerruntime_backends
 
         body = json.dumps([{"generated_text": text}])
-        sagemakerruntime_backends[account][region].results_queue.append((body, "application/json", "prod", ""))
+        sagemakerruntime_backends[account][region].results_queue.append(
+            (body, "application/json", "prod", "")
+        )
 
 
 def aws_profile(name: str) -> None:

@@ -1,6 +1,8 @@
-"""A FastAPI service: one handler for all requests, flushed in the background, the Run open as long as the worker lives.
+"""A FastAPI service: one handler for all requests, flushed in the background, the Run open as long
+as the worker lives.
 
-`uvicorn fastapi_service:app` serves it; run as a script, it serves three requests at a time to itself.
+`uvicorn fastapi_service:app` serves it; run as a script, it serves three requests at a time to
+itself.
 """
 
 import asyncio
@@ -15,7 +17,9 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans, trace_table
 
-chain = ChatPromptTemplate.from_template("tell me a joke about {topic}") | ChatOpenAI(model="gpt-4o-mini", temperature=0.1)
+chain = ChatPromptTemplate.from_template("tell me a joke about {topic}") | ChatOpenAI(
+    model="gpt-4o-mini", temperature=0.1
+)
 # Its run comes with the worker. A thread flushes every half minute; no request waits for it.
 handler = SageMakerCallbackHandler(flush_interval=30)
 
@@ -40,8 +44,14 @@ async def joke(topic: str, session: str = "none") -> dict[str, str]:
 
 
 async def main() -> None:
-    async with lifespan(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
-        asked = (client.get(f"/jokes/{topic}", params={"session": "s-1"}) for topic in ("fish", "cats", "dogs"))
+    async with (
+        lifespan(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client,
+    ):
+        asked = (
+            client.get(f"/jokes/{topic}", params={"session": "s-1"})
+            for topic in ("fish", "cats", "dogs")
+        )
         for answer in await asyncio.gather(*asked):
             print(answer.status_code, answer.json()["joke"])
         print(await handler.aflush_tracker())

@@ -1,4 +1,6 @@
-"""A LangGraph agent that waits for a human: the interrupted call and the resumed one are two traces of one session."""
+"""A LangGraph agent that waits for a human: the interrupted call and the resumed one are two traces
+of one session.
+"""
 
 from typing import TypedDict
 

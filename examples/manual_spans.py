@@ -1,4 +1,6 @@
-"""Spans by hand, for programs without LangChain: an agent that calls a tool and a chain, and the chain a model."""
+"""Spans by hand, for programs without LangChain: an agent that calls a tool and a chain, and the
+chain a model.
+"""
 
 import _stand_ins  # noqa: F401
 from _sagemaker_sdk import Run
@@ -30,7 +32,9 @@ with Run(experiment_name="manual-span-demo", run_name="run-1") as run:
         def subtract(year: int, founded: int) -> int:
             return year - founded
 
-        with handler.span("Example Span, live", kind="agent", inputs={"user": "calculate: 2023 - 1998"}) as span:
+        with handler.span(
+            "Example Span, live", kind="agent", inputs={"user": "calculate: 2023 - 1998"}
+        ) as span:
             span.set_outputs({"response": f"{subtract(2023, 1998)} years old"})
 
     spans = load_spans(run)

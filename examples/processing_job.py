@@ -1,9 +1,12 @@
-"""A SageMaker processing job that writes into the Run of the program that started it, with `load_run`.
+"""A SageMaker processing job that writes into the Run of the program that started it, with
+`load_run`.
 
-The starter passes the names of its Run; the job opens it again, records, and flushes. Any number of jobs may do so at a time: each
-flush writes parts of its own, and the Run's parameters are merged by the service.
+The starter passes the names of its Run; the job opens it again, records, and flushes. Any number of
+jobs may do so at a time: each flush writes parts of its own, and the Run's parameters are merged by
+    the service.
 
-    ScriptProcessor(...).run(code="processing_job.py", arguments=["--experiment", "jokes", "--run", "nightly"], inputs=[...])
+    ScriptProcessor(...).run(code="processing_job.py", arguments=["--experiment", "jokes", "--run",
+    "nightly"], inputs=[...])
 """
 
 import argparse
@@ -29,7 +32,10 @@ def job(arguments: list[str] | None = None) -> None:
     prompt = ChatPromptTemplate.from_template("tell me a joke about {topic}")
     chain = prompt | ChatOpenAI(model="gpt-4o-mini", temperature=0.1) | StrOutputParser()
     topics = [{"topic": path.read_text()} for path in sorted(options.input.glob("*.txt"))]
-    with load_run(experiment_name=options.experiment, run_name=options.run) as run, SageMakerCallbackHandler(run) as handler:
+    with (
+        load_run(experiment_name=options.experiment, run_name=options.run) as run,
+        SageMakerCallbackHandler(run) as handler,
+    ):
         for joke in chain.batch(topics, config={"callbacks": [handler], "max_concurrency": 8}):
             print(joke)
 
@@ -46,4 +52,6 @@ if __name__ == "__main__":
     spans = load_spans(experiment_name="jokes", run_name="nightly")
     print(summarize(spans, by="model")[["model", "spans", "input_tokens", "output_tokens"]])
     runs = ExperimentAnalytics(experiment_name="jokes").dataframe()
-    print(runs[["TrialComponentName", "topics", "model_name", "temperature"]].to_string(index=False))
+    print(
+        runs[["TrialComponentName", "topics", "model_name", "temperature"]].to_string(index=False)
+    )

@@ -1,6 +1,8 @@
-"""A model on a SageMaker endpoint, as the "SageMakerEndpoint" page of LangChain has it, both ways, and recorded.
+"""A model on a SageMaker endpoint, as the "SageMakerEndpoint" page of LangChain has it, both ways,
+and recorded.
 
-The page's own code but for imports, the handler passed with each call, and a role whose account number has all its digits.
+The page's own code but for imports, the handler passed with each call, and a role whose account
+number has all its digits.
 """
 
 import json
@@ -20,7 +22,7 @@ example_doc_1 = """
 Peter and Elizabeth took a taxi to attend the night party in the city. While in the party, Elizabeth collapsed and was rushed to the hospital.
 Since she was diagnosed with a brain injury, the doctor told Peter to stay besides her until she gets well.
 Therefore, Peter stayed with her at the hospital for 3 days without leaving.
-"""  # noqa: E501
+"""
 
 docs = [
     Document(
@@ -82,7 +84,13 @@ with Run(experiment_name="sagemaker-endpoint", run_name="both-ways") as run:
         prompt=PROMPT,
     )
 
-    print(chain({"input_documents": docs, "question": query}, return_only_outputs=True, callbacks=[handler]))
+    print(
+        chain(
+            {"input_documents": docs, "question": query},
+            return_only_outputs=True,
+            callbacks=[handler],
+        )
+    )
 
     # With a credentials profile and a region
     _stand_ins.aws_profile("credentials-profile-name")
@@ -99,7 +107,13 @@ with Run(experiment_name="sagemaker-endpoint", run_name="both-ways") as run:
         prompt=PROMPT,
     )
 
-    print(chain({"input_documents": docs, "question": query}, return_only_outputs=True, callbacks=[handler]))
+    print(
+        chain(
+            {"input_documents": docs, "question": query},
+            return_only_outputs=True,
+            callbacks=[handler],
+        )
+    )
 
     handler.flush_tracker()
     spans = load_spans(run)

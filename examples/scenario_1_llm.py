@@ -1,4 +1,6 @@
-"""Scenario 1 in today's LangChain: one chat model in a LangChain expression, the handler passed with the call."""
+"""Scenario 1 in today's LangChain: one chat model in a LangChain expression, the handler passed
+with the call.
+"""
 
 import _stand_ins  # noqa: F401
 from _sagemaker_sdk import Run

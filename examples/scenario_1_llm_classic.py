@@ -21,7 +21,8 @@ HPARAMS = {
     "model_name": "gpt-3.5-turbo-instruct",
 }
 
-# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change it)
+# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change
+# it)
 BUCKET_NAME = None
 
 # Experiment name

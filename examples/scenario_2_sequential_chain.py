@@ -1,4 +1,6 @@
-"""Scenario 2 in today's LangChain: two prompts one after the other, recorded without passing callbacks at all."""
+"""Scenario 2 in today's LangChain: two prompts one after the other, recorded without passing
+callbacks at all.
+"""
 
 import _stand_ins  # noqa: F401
 from _sagemaker_sdk import Run
@@ -28,7 +30,13 @@ chain = {"synopsis": synopsis} | review
 
 with Run(experiment_name="langchain-sagemaker-modern", run_name="run-scenario-2") as run:
     with record_calls(run):
-        print(chain.invoke({"title": "documentary about good video games that push the boundary of game design"}))
+        print(
+            chain.invoke(
+                {
+                    "title": "documentary about good video games that push the boundary of game design"
+                }
+            )
+        )
 
     spans = load_spans(run)
 

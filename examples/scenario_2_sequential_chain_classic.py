@@ -21,7 +21,8 @@ HPARAMS = {
     "model_name": "gpt-3.5-turbo-instruct",
 }
 
-# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change it)
+# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change
+# it)
 BUCKET_NAME = None
 
 # Experiment name
@@ -37,9 +38,11 @@ Title: {title}
 Playwright: This is a synopsis for the above play:"""
 PROMPT_TEMPLATE_2 = """You are a play critic from the New York Times. Given the synopsis of play, it is your job to write a review for that play.
 Play Synopsis: {synopsis}
-Review from a New York Times play critic of the above play:"""  # noqa: E501
+Review from a New York Times play critic of the above play:"""
 
-INPUT_VARIABLES = {"input": "documentary about good video games that push the boundary of game design"}
+INPUT_VARIABLES = {
+    "input": "documentary about good video games that push the boundary of game design"
+}
 
 with Run(experiment_name=EXPERIMENT_NAME, run_name=RUN_NAME, sagemaker_session=session) as run:
     # Create SageMaker Callback

@@ -27,11 +27,15 @@ def calculator(expression: str) -> str:
     return str(numexpr.evaluate(expression.strip()).item())
 
 
-agent = create_agent(ChatOpenAI(model="gpt-4o-mini", temperature=0.1), [search, calculator], name="calculating-agent")
+agent = create_agent(
+    ChatOpenAI(model="gpt-4o-mini", temperature=0.1), [search, calculator], name="calculating-agent"
+)
 
 with Run(experiment_name="langchain-sagemaker-modern", run_name="run-scenario-3") as run:
     handler = SageMakerCallbackHandler(run)
-    question = "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+    question = (
+        "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+    )
     answer = agent.invoke({"messages": [("user", question)]}, config={"callbacks": [handler]})
     print(answer["messages"][-1].content)
     print(handler.flush_tracker())

@@ -1,4 +1,6 @@
-"""Scenario 3, an agent with tools (chain of thought), as the "SageMaker Tracking" page of LangChain has it."""
+"""Scenario 3, an agent with tools (chain of thought), as the "SageMaker Tracking" page of LangChain
+has it.
+"""
 
 import _stand_ins  # noqa: F401
 from langchain_classic.agents import initialize_agent
@@ -23,7 +25,8 @@ HPARAMS = {
     "model_name": "gpt-3.5-turbo-instruct",
 }
 
-# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change it)
+# Bucket used to save prompt logs (Use `None` is used to save the default bucket or otherwise change
+# it)
 BUCKET_NAME = None
 
 # Experiment name
@@ -33,7 +36,9 @@ EXPERIMENT_NAME = "langchain-sagemaker-tracker"
 session = Session(default_bucket=BUCKET_NAME)
 
 RUN_NAME = "run-scenario-3"
-PROMPT_TEMPLATE = "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+PROMPT_TEMPLATE = (
+    "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+)
 
 with Run(experiment_name=EXPERIMENT_NAME, run_name=RUN_NAME, sagemaker_session=session) as run:
     # Create SageMaker Callback
@@ -46,7 +51,9 @@ with Run(experiment_name=EXPERIMENT_NAME, run_name=RUN_NAME, sagemaker_session=s
     tools = load_tools(["serpapi", "llm-math"], llm=llm, callbacks=[sagemaker_callback])
 
     # Initialize agent with all the tools
-    agent = initialize_agent(tools, llm, agent="zero-shot-react-description", callbacks=[sagemaker_callback])
+    agent = initialize_agent(
+        tools, llm, agent="zero-shot-react-description", callbacks=[sagemaker_callback]
+    )
 
     # Run agent
     agent.run(input=PROMPT_TEMPLATE)

@@ -1,4 +1,6 @@
-"""What all tests share: the SDK that is installed, a local SageMaker, runs in it, and a watch over the handler's own faults."""
+"""What all tests share: the SDK that is installed, a local SageMaker, runs in it, and a watch over
+the handler's own faults.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ os.environ["XDG_STATE_HOME"] = _state.name
 for name in ("AWS_PROFILE", "OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
-from langchain_sagemaker_experiments._sdk import Sdk, load_sdk
+from langchain_sagemaker_experiments._destinations.sagemaker_sdk import Sdk, load_sdk
 from langchain_sagemaker_experiments.exceptions import MissingExtraError
 from langchain_sagemaker_experiments.local import LocalSageMaker, local_sagemaker
 from support.recording import Recording
@@ -32,14 +34,19 @@ from support.recording import Recording
 
 @pytest.fixture(autouse=True)
 def no_faults_in_callbacks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which LangChain had to swallow an exception of the handler, or the handler one of its own."""
+    """Fail a test in which LangChain had to swallow an exception of the handler, or the handler one
+    of its own.
+    """
     yield
     swallowed = [
         record.getMessage()
         for when in ("setup", "call")
         for record in caplog.get_records(when)
         if "Error in SageMakerCallbackHandler" in record.getMessage()
-        or ("could not record all of an event" in record.getMessage() and record.levelno >= logging.WARNING)
+        or (
+            "could not record all of an event" in record.getMessage()
+            and record.levelno >= logging.WARNING
+        )
     ]
     assert not swallowed, swallowed
 
@@ -71,7 +78,9 @@ def open_run(sdk: Sdk, session: Any) -> Callable[..., Any]:
     """Make a Run: `with open_run("name") as run:`."""
 
     def make(run_name: str = "run-1", experiment_name: str = "experiment", **options: Any) -> Any:
-        return sdk.Run(experiment_name=experiment_name, run_name=run_name, sagemaker_session=session, **options)
+        return sdk.Run(
+            experiment_name=experiment_name, run_name=run_name, sagemaker_session=session, **options
+        )
 
     return make
 

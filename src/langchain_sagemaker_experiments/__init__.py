@@ -1,4 +1,5 @@
-"""Every LLM, chat model, chain, tool, agent and retriever call of a LangChain application, in your own SageMaker Experiments.
+"""Every LLM, chat model, chain, tool, agent and retriever call of a LangChain application, in your
+own SageMaker Experiments.
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._handler import SageMakerCallbackHandler
 from ._version import __version__
 from .exceptions import (
     CompactionError,
@@ -23,19 +23,21 @@ from .exceptions import (
     SpanReadWarning,
     TrackerError,
 )
+from .handler import SageMakerCallbackHandler
 from .spans import Span
 
 if TYPE_CHECKING:
-    from ._compare import compare_runs
-    from ._destinations._offline import OfflineRun
+    from ._analysis.figures import cost, repeated_prompts, slowest_traces, summarize
+    from ._analysis.runs import compare_runs
+    from ._analysis.traces import trace_table
+    from ._calls import record_calls
+    from ._delivery.flush import FlushResult
+    from ._destinations.offline_run import OfflineRun
     from ._export import export_spans
-    from ._pipeline import FlushResult
     from ._reading import load_spans
-    from ._record_calls import record_calls
-    from ._report import Report, render_report
-    from ._scale import Compacted, athena_ddl, compact, cost, repeated_prompts, scan_spans, slowest_traces, summarize
-    from ._sync import SyncResult, sync
-    from ._tables import trace_table
+    from ._scale import Compacted, athena_ddl, compact, scan_spans
+    from ._sync.upload import SyncResult, sync
+    from ._views.report import Report, render_report
 
 __all__ = [
     "Compacted",
@@ -71,20 +73,21 @@ __all__ = [
 
 # Names whose modules load more than the handler needs; they are imported when they are first used.
 _LAZY = {
+    **dict.fromkeys(("Compacted", "athena_ddl", "compact", "scan_spans"), "._scale"),
     **dict.fromkeys(
-        ("Compacted", "athena_ddl", "compact", "cost", "repeated_prompts", "scan_spans", "slowest_traces", "summarize"), "._scale"
+        ("cost", "repeated_prompts", "slowest_traces", "summarize"), "._analysis.figures"
     ),
-    "FlushResult": "._pipeline",
-    "OfflineRun": "._destinations._offline",
-    "Report": "._report",
+    "FlushResult": "._delivery.flush",
+    "OfflineRun": "._destinations.offline_run",
+    "Report": "._views.report",
     "SyncResult": "._sync",
-    "compare_runs": "._compare",
+    "compare_runs": "._analysis.runs",
     "export_spans": "._export",
     "load_spans": "._reading",
-    "record_calls": "._record_calls",
-    "render_report": "._report",
+    "record_calls": "._calls",
+    "render_report": "._views.report",
     "sync": "._sync",
-    "trace_table": "._tables",
+    "trace_table": "._analysis.traces",
 }
 
 

@@ -1,7 +1,7 @@
 """The errors this package raises on purpose; all of them derive from `TrackerError`.
 
-Every message says what happened, what was kept, and what to do next. Callbacks never raise any of these: faults inside
-a callback are counted and reported by the next `flush_tracker()`.
+Every message says what happened, what was kept, and what to do next. Callbacks never raise any of
+these: faults inside a callback are counted and reported by the next `flush_tracker()`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,30 @@ class TrackerError(Exception):
 
 
 class DestinationError(TrackerError, TypeError):
-    """The object given as `run` can't take records (it is no `Run` and does not offer `log_file`)."""
+    """The object given as `run` can't take records (it is no `Run` and does not offer
+    `log_file`).
+    """
 
 
 class FlushError(TrackerError):
-    """An upload failed. Nothing was lost: `kept_spans` spans wait in memory and in `spool_dir` for the next flush.
+    """An upload failed. Nothing was lost: `kept_spans` spans wait in memory and in `spool_dir` for
+    the next flush.
 
     Attributes:
         kept_spans: how many span records wait for the next flush.
         kept_bytes: their size in bytes, as JSON Lines.
-        spool_dir: the folder that holds the part of them that is on disk, or None when all are in memory.
+        spool_dir: the folder that holds the part of them that is on disk, or None when all are in
+            memory.
     """
 
-    def __init__(self, message: str, *, kept_spans: int = 0, kept_bytes: int = 0, spool_dir: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kept_spans: int = 0,
+        kept_bytes: int = 0,
+        spool_dir: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.kept_spans = kept_spans
         self.kept_bytes = kept_bytes
@@ -42,11 +53,15 @@ class FlushError(TrackerError):
 
 
 class SpanReadError(TrackerError):
-    """Spans can't be read: the source does not exist, access is denied, or it is of no kind we know."""
+    """Spans can't be read: the source does not exist, access is denied, or it is of no kind we
+    know.
+    """
 
 
 class CompactionError(TrackerError):
-    """A compaction could not be done, or not to its end. Nothing is lost: what it did not finish does not count."""
+    """A compaction could not be done, or not to its end. Nothing is lost: what it did not finish
+    does not count.
+    """
 
 
 class MissingExtraError(TrackerError, ImportError):

@@ -1,4 +1,6 @@
-"""Span trees built by hand, for programs without LangChain: `SageMakerCallbackHandler.log_trace` records them."""
+"""Span trees built by hand, for programs without LangChain: `SageMakerCallbackHandler.log_trace`
+records them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ._span import KINDS, Kind, Status
+from ._record.schema import KINDS, Kind, Status
 
 __all__ = ["Span"]
 
@@ -21,15 +23,17 @@ class Span:
 
     Args:
         name: what is shown for it.
-        kind: `chain`, `llm`, `chat_model`, `tool`, `agent`, `retriever`, `prompt`, `parser`, `embedding` or `custom`, in upper or
-            lower case.
+        kind: `chain`, `llm`, `chat_model`, `tool`, `agent`, `retriever`, `prompt`, `parser`,
+            `embedding` or `custom`, in upper or lower case.
         inputs: any value, usually a dictionary of named inputs.
         outputs: the same for what came out.
-        start_time: a datetime (without a time zone: local time) or seconds since the epoch; by default now.
+        start_time: a datetime (without a time zone: local time) or seconds since the epoch; by
+            default now.
         end_time: the same; by default the end of its last child, else the moment it is logged.
         status: `ok`, `error`, `interrupted` or `cancelled`.
         error: an exception or a message; sets the status to `error`.
-        attributes: further facts, by preference under the names of the OpenTelemetry GenAI conventions.
+        attributes: further facts, by preference under the names of the OpenTelemetry GenAI
+            conventions.
         metadata: as LangChain's; `session_id` in it names the session.
         tags: as LangChain's.
         children: spans within this one.
@@ -81,7 +85,9 @@ class Span:
         if not isinstance(span, Span):
             raise TypeError(f"A child must be a Span, not {type(span).__name__}.")
         if any(found is self for found in span.walk()):
-            raise ValueError(f"{span.name!r} contains {self.name!r} already; a span can't lie within itself.")
+            raise ValueError(
+                f"{span.name!r} contains {self.name!r} already; a span can't lie within itself."
+            )
         self.children.append(span)
         return span
 
@@ -108,7 +114,7 @@ class Span:
         return f"Span({self.name!r}, kind={self.kind!r}, children={len(self.children)})"
 
     def _repr_html_(self) -> str:
-        from ._notebook import tree_html
+        from ._views.notebook import tree_html
 
         return tree_html(self)
 

@@ -1,4 +1,6 @@
-"""Real clients over their real wire: OpenAI's against a server of its protocol, AWS's against moto and a server of theirs."""
+"""Real clients over their real wire: OpenAI's against a server of its protocol, AWS's against moto
+and a server of theirs.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +62,20 @@ def test_openai_completion(recording: Any, openai: ScriptedOpenAI) -> None:
     attributes = record["attributes"]
     assert attributes["gen_ai.operation.name"] == "text_completion"
     assert attributes["gen_ai.provider.name"] == "openai"
-    assert attributes["gen_ai.request.model"] == attributes["gen_ai.response.model"] == "gpt-3.5-turbo-instruct"
+    assert (
+        attributes["gen_ai.request.model"]
+        == attributes["gen_ai.response.model"]
+        == "gpt-3.5-turbo-instruct"
+    )
     assert attributes["gen_ai.request.temperature"] == 0.3
     assert attributes["gen_ai.request.max_tokens"] == 50
     assert attributes["gen_ai.request.top_p"] == 0.9
     assert attributes["gen_ai.request.seed"] == 7
     assert attributes["gen_ai.response.finish_reasons"] == ["stop"]
-    assert (attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.output_tokens"]) == (2, 4)
+    assert (attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.output_tokens"]) == (
+        2,
+        4,
+    )
     expected = {"model_name": "gpt-3.5-turbo-instruct", "provider": "openai", "n": 1, **SETTINGS}
     assert {name: recording.parameters[name] for name in expected} == expected
 
@@ -83,16 +92,25 @@ def test_chat_openai(recording: Any, openai: ScriptedOpenAI) -> None:
     chat = ChatOpenAI(model="gpt-4o-mini", callbacks=[recording.handler], **SETTINGS)
     chat.invoke([("system", "be brief"), ("human", "hi")])
     record = recording.one(kind="chat_model")
-    assert record["inputs"]["messages"][0] == [{"type": "system", "content": "be brief"}, {"type": "human", "content": "hi"}]
+    assert record["inputs"]["messages"][0] == [
+        {"type": "system", "content": "be brief"},
+        {"type": "human", "content": "hi"},
+    ]
     message = record["outputs"]["generations"][0][0]["message"]
     assert (message["type"], message["content"]) == ("ai", "you said hi")
     attributes = record["attributes"]
     assert attributes["gen_ai.operation.name"] == "chat"
-    assert attributes["gen_ai.request.model"] == attributes["gen_ai.response.model"] == "gpt-4o-mini"
+    assert (
+        attributes["gen_ai.request.model"] == attributes["gen_ai.response.model"] == "gpt-4o-mini"
+    )
     usage = message["usage_metadata"]
     assert attributes["gen_ai.usage.input_tokens"] == usage["input_tokens"]
     assert attributes["gen_ai.usage.output_tokens"] == usage["output_tokens"] == 3
-    assert attributes["gen_ai.usage.cache_read.input_tokens"] == usage["input_token_details"]["cache_read"] > 0
+    assert (
+        attributes["gen_ai.usage.cache_read.input_tokens"]
+        == usage["input_token_details"]["cache_read"]
+        > 0
+    )
     assert attributes["gen_ai.usage.reasoning.output_tokens"] == 0
     assert attributes["gen_ai.response.id"] == "scripted-1"
     assert recording.parameters["model_name"] == "gpt-4o-mini"
@@ -102,7 +120,9 @@ def test_chat_openai(recording: Any, openai: ScriptedOpenAI) -> None:
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_chat_openai_stream_counts_usage_once(recording: Any, openai: ScriptedOpenAI, is_async: bool) -> None:
+def test_chat_openai_stream_counts_usage_once(
+    recording: Any, openai: ScriptedOpenAI, is_async: bool
+) -> None:
     chat = ChatOpenAI(model="gpt-4o-mini", stream_usage=True, callbacks=[recording.handler])
     if is_async:
 
@@ -133,12 +153,16 @@ class Number(BaseModel):
     number: int
 
 
-def test_chat_openai_tool_calls_and_structured_output(recording: Any, openai: ScriptedOpenAI) -> None:
+def test_chat_openai_tool_calls_and_structured_output(
+    recording: Any, openai: ScriptedOpenAI
+) -> None:
     chat = ChatOpenAI(model="gpt-4o-mini", callbacks=[recording.handler])
     chat.bind_tools([add]).invoke("use the tool")
     record = recording.one(kind="chat_model")
     message = record["outputs"]["generations"][0][0]["message"]
-    assert message["tool_calls"] == [{"name": "add", "args": {"a": 1, "b": 2}, "id": "c1", "type": "tool_call"}]
+    assert message["tool_calls"] == [
+        {"name": "add", "args": {"a": 1, "b": 2}, "id": "c1", "type": "tool_call"}
+    ]
     assert record["attributes"]["gen_ai.tool.definitions"][0]["function"]["name"] == "add"
     assert record["attributes"]["gen_ai.response.finish_reasons"] == ["tool_calls"]
     structured = chat.with_structured_output(Number, method="json_schema")
@@ -165,15 +189,23 @@ def test_a_retry_inside_the_client_is_one_span(recording: Any, openai: ScriptedO
     assert len(openai.requests) == 2
 
 
-def test_two_models_leave_one_set_of_parameters_each(recording: Any, openai: ScriptedOpenAI) -> None:
+def test_two_models_leave_one_set_of_parameters_each(
+    recording: Any, openai: ScriptedOpenAI
+) -> None:
     for name, temperature in (("gpt-4o", 0.1), ("gpt-4o-mini", 0.7)):
         ChatOpenAI(model=name, temperature=temperature, callbacks=[recording.handler]).invoke("hi")
     recording.records()
-    assert (recording.parameters["model_name"], recording.parameters["temperature"]) == ("gpt-4o", 0.1)
-    assert (recording.parameters["model_2.model_name"], recording.parameters["model_2.temperature"]) == ("gpt-4o-mini", 0.7)
+    assert (recording.parameters["model_name"], recording.parameters["temperature"]) == (
+        "gpt-4o",
+        0.1,
+    )
+    assert (
+        recording.parameters["model_2.model_name"],
+        recording.parameters["model_2.temperature"],
+    ) == ("gpt-4o-mini", 0.7)
 
 
-# --- SageMaker endpoints --------------------------------------------------------------------------------------------
+# --- SageMaker endpoints --------------------------------------------------------------------------
 def content_handler(module: ModuleType) -> Any:
     class Handler(module.LLMContentHandler):  # type: ignore[name-defined,misc]
         content_type = "application/json"
@@ -194,7 +226,9 @@ def answer(text: str, account: str = "123456789012", region: str = "us-west-2") 
     sagemakerruntime_backends[account][region].results_queue.append(body)
 
 
-@pytest.mark.parametrize("module", [aws_endpoint, community_endpoint], ids=["langchain_aws", "langchain_community"])
+@pytest.mark.parametrize(
+    "module", [aws_endpoint, community_endpoint], ids=["langchain_aws", "langchain_community"]
+)
 def test_sagemaker_endpoint_by_region(recording: Any, local: Any, module: ModuleType) -> None:
     answer(" 3 days")
     component = {"inference_component_name": "component-1"} if module is aws_endpoint else {}
@@ -223,10 +257,16 @@ def test_sagemaker_endpoint_by_region(recording: Any, local: Any, module: Module
     assert "testing" not in json.dumps(record)
 
 
-@pytest.mark.parametrize("module", [aws_endpoint, community_endpoint], ids=["langchain_aws", "langchain_community"])
-def test_sagemaker_endpoint_with_a_client_of_another_account(recording: Any, local: Any, module: ModuleType) -> None:
+@pytest.mark.parametrize(
+    "module", [aws_endpoint, community_endpoint], ids=["langchain_aws", "langchain_community"]
+)
+def test_sagemaker_endpoint_with_a_client_of_another_account(
+    recording: Any, local: Any, module: ModuleType
+) -> None:
     role = "arn:aws:iam::111122223333:role/cross-account-role"
-    credentials = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="CrossAccountSession")["Credentials"]
+    credentials = boto3.client("sts").assume_role(
+        RoleArn=role, RoleSessionName="CrossAccountSession"
+    )["Credentials"]
     client = boto3.client(
         "sagemaker-runtime",
         region_name="us-west-2",
@@ -236,7 +276,10 @@ def test_sagemaker_endpoint_with_a_client_of_another_account(recording: Any, loc
     )
     answer("from there", account="111122223333")
     llm = module.SagemakerEndpoint(
-        endpoint_name="theirs", client=client, content_handler=content_handler(module), callbacks=[recording.handler]
+        endpoint_name="theirs",
+        client=client,
+        content_handler=content_handler(module),
+        callbacks=[recording.handler],
     )
     assert llm.invoke("hello") == "from there"
     record = recording.one(kind="llm")
@@ -249,7 +292,10 @@ def test_sagemaker_endpoint_stream(recording: Any, local: Any) -> None:
     with aws_runtime() as address:
         client = boto3.client("sagemaker-runtime", region_name="us-west-2", endpoint_url=address)
         llm = aws_endpoint.SagemakerEndpoint(
-            endpoint_name="streaming", client=client, streaming=True, content_handler=content_handler(aws_endpoint)
+            endpoint_name="streaming",
+            client=client,
+            streaming=True,
+            content_handler=content_handler(aws_endpoint),
         )
         assert "".join(llm.stream("hello", recording.config)) == "Yousaidhello"
     record = recording.one(kind="llm")
@@ -258,9 +304,17 @@ def test_sagemaker_endpoint_stream(recording: Any, local: Any) -> None:
 
 
 def test_a_failing_endpoint_stream_is_one_error(recording: Any, local: Any) -> None:
-    client = boto3.client("sagemaker-runtime", region_name="us-west-2", endpoint_url="http://127.0.0.1:9", config=_no_retries())
+    client = boto3.client(
+        "sagemaker-runtime",
+        region_name="us-west-2",
+        endpoint_url="http://127.0.0.1:9",
+        config=_no_retries(),
+    )
     llm = aws_endpoint.SagemakerEndpoint(
-        endpoint_name="gone", client=client, streaming=True, content_handler=content_handler(aws_endpoint)
+        endpoint_name="gone",
+        client=client,
+        streaming=True,
+        content_handler=content_handler(aws_endpoint),
     )
     with pytest.raises(Exception, match="Could not connect"):
         list(llm.stream("hello", recording.config))
@@ -276,7 +330,7 @@ def _no_retries() -> Any:
     return Config(retries={"total_max_attempts": 1}, connect_timeout=2)
 
 
-# --- Bedrock --------------------------------------------------------------------------------------------------------
+# --- Bedrock --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("stream", [False, True])
 def test_chat_bedrock_converse(recording: Any, local: Any, stream: bool) -> None:
     with aws_runtime() as address:
@@ -288,7 +342,9 @@ def test_chat_bedrock_converse(recording: Any, local: Any, stream: bool) -> None
             endpoint_url=address,
             callbacks=[recording.handler],
         )
-        text = "".join(chunk.text for chunk in chat.stream("hi")) if stream else chat.invoke("hi").text
+        text = (
+            "".join(chunk.text for chunk in chat.stream("hi")) if stream else chat.invoke("hi").text
+        )
     assert text == "Hello from Bedrock"
     attributes = recording.one(kind="chat_model")["attributes"]
     assert attributes["gen_ai.provider.name"] == "aws.bedrock"
@@ -296,4 +352,7 @@ def test_chat_bedrock_converse(recording: Any, local: Any, stream: bool) -> None
     assert attributes["gen_ai.request.temperature"] == 0.2
     assert attributes["gen_ai.request.max_tokens"] == 30
     assert attributes["gen_ai.response.finish_reasons"] == ["end_turn"]
-    assert (attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.output_tokens"]) in ((7, 3), (9, 3))
+    assert (attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.output_tokens"]) in (
+        (7, 3),
+        (9, 3),
+    )

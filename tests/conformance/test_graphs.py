@@ -1,4 +1,6 @@
-"""LangGraph and `create_agent`: nodes, subgraphs, Send, interrupts and their resumption, tool errors, middleware."""
+"""LangGraph and `create_agent`: nodes, subgraphs, Send, interrupts and their resumption, tool
+errors, middleware.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ class Model(GenericFakeChatModel):
     """A scripted chat model that accepts tools."""
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self.bind(tools=[{"type": "function", "function": {"name": getattr(t, "name", str(t))}} for t in tools])
+        return self.bind(
+            tools=[
+                {"type": "function", "function": {"name": getattr(t, "name", str(t))}}
+                for t in tools
+            ]
+        )
 
 
 def call(name: str, **arguments: Any) -> AIMessage:
@@ -69,16 +76,35 @@ def test_create_agent_is_one_tree_of_steps_and_tools(recording: Any) -> None:
     assert used["attributes"]["gen_ai.tool.description"] == "Add two numbers."
     agent_record = recording.one(kind="agent")
     assert agent_record["attributes"]["gen_ai.agent.name"] == "adder"
-    assert [message["type"] for message in agent_record["outputs"]["messages"]] == ["human", "ai", "tool", "ai"]
+    assert [message["type"] for message in agent_record["outputs"]["messages"]] == [
+        "human",
+        "ai",
+        "tool",
+        "ai",
+    ]
     first, second = (record for record in recording.records() if record["kind"] == "chat_model")
-    assert first["outputs"]["generations"][0][0]["message"]["tool_calls"][0]["args"] == {"a": 1, "b": 2}
-    assert [message["type"] for message in second["inputs"]["messages"][0]] == ["human", "ai", "tool"]
-    assert first["attributes"]["gen_ai.tool.definitions"] == [{"type": "function", "function": {"name": "add"}}]
+    assert first["outputs"]["generations"][0][0]["message"]["tool_calls"][0]["args"] == {
+        "a": 1,
+        "b": 2,
+    }
+    assert [message["type"] for message in second["inputs"]["messages"][0]] == [
+        "human",
+        "ai",
+        "tool",
+    ]
+    assert first["attributes"]["gen_ai.tool.definitions"] == [
+        {"type": "function", "function": {"name": "add"}}
+    ]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="before Python 3.11 LangGraph hands its callbacks to no nested async call")
+@pytest.mark.skipif(
+    sys.version_info < (3, 11),
+    reason="before Python 3.11 LangGraph hands its callbacks to no nested async call",
+)
 def test_an_unnamed_agent_is_an_agent_too(recording: Any) -> None:
-    asyncio.run(create_agent(model("hello"), []).ainvoke({"messages": [("user", "hi")]}, recording.config))
+    asyncio.run(
+        create_agent(model("hello"), []).ainvoke({"messages": [("user", "hi")]}, recording.config)
+    )
     assert recording.tree() == [("agent", "LangGraph", "ok", [agent_step()])]
 
 
@@ -104,7 +130,9 @@ def test_structured_output_and_middleware(recording: Any) -> None:
         def before_model(self, state: Any, runtime: Any) -> None:
             return None
 
-    agent = create_agent(model(call("Answer", number=3)), [add], response_format=Answer, middleware=[Counting()])
+    agent = create_agent(
+        model(call("Answer", number=3)), [add], response_format=Answer, middleware=[Counting()]
+    )
     result = agent.invoke({"messages": [("user", "1+2?")]}, recording.config)
     assert result["structured_response"] == Answer(number=3)
     ((kind, _, status, children),) = recording.tree()
@@ -114,7 +142,9 @@ def test_structured_output_and_middleware(recording: Any) -> None:
 
 
 def test_tools_in_parallel_are_siblings(recording: Any) -> None:
-    both = AIMessage("", tool_calls=[{"name": "add", "args": {"a": n, "b": n}, "id": f"c{n}"} for n in (1, 2)])
+    both = AIMessage(
+        "", tool_calls=[{"name": "add", "args": {"a": n, "b": n}, "id": f"c{n}"} for n in (1, 2)]
+    )
     create_agent(model(both, "done"), [add]).invoke({"messages": [("user", "?")]}, recording.config)
     used = [record for record in recording.records() if record["kind"] == "tool"]
     assert sorted(record["outputs"]["content"] for record in used) == ["2", "4"]
@@ -123,10 +153,20 @@ def test_tools_in_parallel_are_siblings(recording: Any) -> None:
 
 def test_a_tool_error_that_the_node_handles_is_on_the_tool_only(recording: Any) -> None:
     node = ToolNode([explode], handle_tool_errors=True)
-    graph = StateGraph(MessagesState).add_node("tools", node).add_edge(START, "tools").add_edge("tools", END).compile()
-    result = graph.invoke({"messages": [HumanMessage("go"), call("explode", reason="boom")]}, recording.config)
+    graph = (
+        StateGraph(MessagesState)
+        .add_node("tools", node)
+        .add_edge(START, "tools")
+        .add_edge("tools", END)
+        .compile()
+    )
+    result = graph.invoke(
+        {"messages": [HumanMessage("go"), call("explode", reason="boom")]}, recording.config
+    )
     assert isinstance(result["messages"][-1], ToolMessage)
-    assert recording.tree() == [("chain", "LangGraph", "ok", [("chain", "tools", "ok", [("tool", "explode", "error", [])])])]
+    assert recording.tree() == [
+        ("chain", "LangGraph", "ok", [("chain", "tools", "ok", [("tool", "explode", "error", [])])])
+    ]
     assert recording.one(kind="tool")["error"]["message"] == "boom"
 
 
@@ -134,8 +174,15 @@ def test_a_tool_error_that_nobody_handles_goes_up(recording: Any) -> None:
     agent = create_agent(model(call("explode", reason="boom")), [explode])
     with pytest.raises(ValueError, match="boom"):
         agent.invoke({"messages": [("user", "?")]}, recording.config)
-    statuses = {(record["kind"], record["name"]): record["status"] for record in recording.records()}
-    assert statuses[("tool", "explode")] == statuses[("chain", "tools")] == statuses[("agent", "LangGraph")] == "error"
+    statuses = {
+        (record["kind"], record["name"]): record["status"] for record in recording.records()
+    }
+    assert (
+        statuses[("tool", "explode")]
+        == statuses[("chain", "tools")]
+        == statuses[("agent", "LangGraph")]
+        == "error"
+    )
     assert statuses[("chat_model", "Model")] == "ok"
 
 
@@ -181,7 +228,9 @@ def test_subgraphs_nest(recording: Any) -> None:
 def test_send_fans_out(recording: Any) -> None:
     builder = StateGraph(State)
     builder.add_node("work", lambda state: {"items": [f"did {state['item']}"]})
-    builder.add_conditional_edges(START, lambda state: [Send("work", {"item": n}) for n in range(3)])
+    builder.add_conditional_edges(
+        START, lambda state: [Send("work", {"item": n}) for n in range(3)]
+    )
     builder.add_edge("work", END)
     result = builder.compile().invoke({"items": []}, recording.config)
     assert sorted(result["items"]) == ["did 0", "did 1", "did 2"]
@@ -190,11 +239,15 @@ def test_send_fans_out(recording: Any) -> None:
     assert len({record["trace_id"] for record in done}) == 1
 
 
-def test_an_interrupt_and_its_resumption_lie_in_one_session_and_are_no_errors(recording: Any) -> None:
+def test_an_interrupt_and_its_resumption_lie_in_one_session_and_are_no_errors(
+    recording: Any,
+) -> None:
     def ask(state: State) -> State:
         return {"items": [interrupt({"question": "really?"})]}
 
-    graph = graph_of(first=lambda state: {"items": ["first"]}, ask=ask).compile(checkpointer=InMemorySaver())
+    graph = graph_of(first=lambda state: {"items": ["first"]}, ask=ask).compile(
+        checkpointer=InMemorySaver()
+    )
     config = {**recording.config, "configurable": {"thread_id": "thread-7"}}
     graph.invoke({"items": []}, config)
     records = recording.records()
@@ -211,7 +264,10 @@ def test_an_interrupt_and_its_resumption_lie_in_one_session_and_are_no_errors(re
     result = graph.invoke(Command(resume="yes"), config)
     assert result["items"] == ["first", "yes"]
     again = recording.records()[3:]
-    assert [(record["name"], record["status"]) for record in again] == [("LangGraph", "ok"), ("ask", "ok")]
+    assert [(record["name"], record["status"]) for record in again] == [
+        ("LangGraph", "ok"),
+        ("ask", "ok"),
+    ]
     assert {record["session_id"] for record in recording.records()} == {"thread-7"}
     assert len({record["trace_id"] for record in recording.records()}) == 2
     assert recording.metrics["errors"] == 0
@@ -223,7 +279,9 @@ def test_an_interrupt_inside_a_tool_is_no_error_of_the_tool(recording: Any) -> N
         """Ask a human."""
         return str(interrupt(f"pay {amount}?"))
 
-    agent = create_agent(model(call("approve", amount=5), "paid"), [approve], checkpointer=InMemorySaver())
+    agent = create_agent(
+        model(call("approve", amount=5), "paid"), [approve], checkpointer=InMemorySaver()
+    )
     config = {**recording.config, "configurable": {"thread_id": "t"}}
     agent.invoke({"messages": [("user", "pay")]}, config)
     assert recording.one(kind="tool")["status"] == "interrupted"
@@ -237,8 +295,14 @@ def test_handing_over_to_the_parent_graph_is_no_error(recording: Any) -> None:
     def hand_over(state: State) -> Command[Any]:
         return Command(goto="after", update={"items": ["handed"]}, graph=Command.PARENT)
 
-    inner = StateGraph(State).add_node("hand_over", hand_over).add_edge(START, "hand_over").compile()
-    outer = StateGraph(State).add_node("sub", inner).add_node("after", lambda state: {"items": ["after"]})
+    inner = (
+        StateGraph(State).add_node("hand_over", hand_over).add_edge(START, "hand_over").compile()
+    )
+    outer = (
+        StateGraph(State)
+        .add_node("sub", inner)
+        .add_node("after", lambda state: {"items": ["after"]})
+    )
     graph = outer.add_edge(START, "sub").add_edge("after", END).compile()
     assert graph.invoke({"items": []}, recording.config)["items"][-1] == "after"
     statuses = {record["status"] for record in recording.records()}
@@ -246,7 +310,9 @@ def test_handing_over_to_the_parent_graph_is_no_error(recording: Any) -> None:
 
 
 def test_streams_of_a_graph(recording: Any) -> None:
-    graph = graph_of(one=lambda state: {"items": ["1"]}, two=lambda state: {"items": ["2"]}).compile()
+    graph = graph_of(
+        one=lambda state: {"items": ["1"]}, two=lambda state: {"items": ["2"]}
+    ).compile()
     list(graph.stream({"items": ["0"]}, recording.config, stream_mode="updates"))
 
     async def run() -> None:
@@ -254,7 +320,12 @@ def test_streams_of_a_graph(recording: Any) -> None:
             pass
 
     asyncio.run(run())
-    expected = ("chain", "LangGraph", "ok", [("chain", "one", "ok", []), ("chain", "two", "ok", [])])
+    expected = (
+        "chain",
+        "LangGraph",
+        "ok",
+        [("chain", "one", "ok", []), ("chain", "two", "ok", [])],
+    )
     assert recording.tree() == [expected, expected]
     for record in recording.records():
         if record["parent_span_id"] is None:
@@ -262,7 +333,9 @@ def test_streams_of_a_graph(recording: Any) -> None:
 
 
 def test_a_closed_graph_stream_is_cancelled_or_ok_but_never_an_error(recording: Any) -> None:
-    graph = graph_of(one=lambda state: {"items": ["1"]}, two=lambda state: {"items": ["2"]}).compile()
+    graph = graph_of(
+        one=lambda state: {"items": ["1"]}, two=lambda state: {"items": ["2"]}
+    ).compile()
     stream = graph.stream({"items": []}, recording.config)
     next(stream)
     stream.close()

@@ -17,7 +17,13 @@ from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.outputs import GenerationChunk
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
-from langchain_core.runnables import RunnableBranch, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
+from langchain_core.runnables import (
+    RunnableBranch,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 from langchain_core.vectorstores import InMemoryVectorStore
 
 PROMPT = ("prompt", "ChatPromptTemplate", "ok", [])
@@ -26,7 +32,11 @@ PARSER = ("parser", "StrOutputParser", "ok", [])
 
 
 def chain(*responses: str) -> Any:
-    return ChatPromptTemplate.from_template("about {topic}") | FakeListChatModel(responses=list(responses)) | StrOutputParser()
+    return (
+        ChatPromptTemplate.from_template("about {topic}")
+        | FakeListChatModel(responses=list(responses))
+        | StrOutputParser()
+    )
 
 
 def test_invoke(recording: Any) -> None:
@@ -54,8 +64,12 @@ def test_stream_records_the_true_inputs_and_the_whole_output(recording: Any) -> 
     assert recording.tree("inputs", "outputs")[0][3:5] == ({"topic": "fish"}, "four")
     model = recording.one(kind="chat_model")
     assert model["outputs"]["generations"][0][0]["message"]["type"] == "ai"
-    assert model["attributes"]["langchain.stream.chunks"] == len(model["outputs"]["generations"][0][0]["text"])
-    assert 0 < model["attributes"]["gen_ai.response.time_to_first_chunk"] < model["duration_ms"] / 1e3
+    assert model["attributes"]["langchain.stream.chunks"] == len(
+        model["outputs"]["generations"][0][0]["text"]
+    )
+    assert (
+        0 < model["attributes"]["gen_ai.response.time_to_first_chunk"] < model["duration_ms"] / 1e3
+    )
     assert [event["name"] for event in model["events"]] == ["first_token"]
     assert model["start_time"] < model["events"][0]["time"] < model["end_time"]
 
@@ -79,7 +93,12 @@ def test_single_tokens_only_on_request(make_recording: Any) -> None:
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_astream_events(recording: Any, version: Any) -> None:
     async def run() -> int:
-        events = [e async for e in chain("four").astream_events({"topic": "fish"}, recording.config, version=version)]
+        events = [
+            e
+            async for e in chain("four").astream_events(
+                {"topic": "fish"}, recording.config, version=version
+            )
+        ]
         return len(events)
 
     assert asyncio.run(run()) > 8
@@ -107,7 +126,9 @@ def test_parallel_steps_are_siblings(recording: Any) -> None:
 
 
 def test_branch_records_the_condition_and_the_branch_taken(recording: Any) -> None:
-    branch = RunnableBranch((lambda x: x > 0, RunnableLambda(lambda x: "positive")), RunnableLambda(lambda x: "other"))
+    branch = RunnableBranch(
+        (lambda x: x > 0, RunnableLambda(lambda x: "positive")), RunnableLambda(lambda x: "other")
+    )
     assert branch.with_config(run_name="sign").invoke(3, recording.config) == "positive"
     (root,) = recording.tree("inputs", "outputs")
     assert root[:5] == ("chain", "sign", "ok", 3, "positive")
@@ -119,7 +140,9 @@ def test_lambda_with_a_nested_call(recording: Any) -> None:
         return str(chain("nested").invoke({"topic": value}))
 
     RunnableLambda(outer).invoke("x", recording.config)
-    assert recording.tree() == [("chain", "outer", "ok", [("chain", "RunnableSequence", "ok", [PROMPT, MODEL, PARSER])])]
+    assert recording.tree() == [
+        ("chain", "outer", "ok", [("chain", "RunnableSequence", "ok", [PROMPT, MODEL, PARSER])])
+    ]
 
 
 def test_generator_and_passthrough(recording: Any) -> None:
@@ -144,10 +167,15 @@ def test_fallback_records_the_failure_and_what_came_instead(recording: Any) -> N
     def broken(value: str) -> str:
         raise ValueError("no good")
 
-    RunnableLambda(broken).with_fallbacks([RunnableLambda(lambda value: "saved")]).invoke("x", recording.config)
+    RunnableLambda(broken).with_fallbacks([RunnableLambda(lambda value: "saved")]).invoke(
+        "x", recording.config
+    )
     (root,) = recording.tree("outputs")
     assert root[:4] == ("chain", "RunnableWithFallbacks", "ok", "saved")
-    assert [(child[1], child[2]) for child in root[4]] == [("broken", "error"), ("RunnableLambda", "ok")]
+    assert [(child[1], child[2]) for child in root[4]] == [
+        ("broken", "error"),
+        ("RunnableLambda", "ok"),
+    ]
     failed = recording.one(name="broken")
     assert (failed["error"]["type"], failed["error"]["message"]) == ("ValueError", "no good")
     assert 'raise ValueError("no good")' in failed["error"]["stacktrace"]
@@ -163,15 +191,25 @@ def test_retry_records_every_attempt(recording: Any) -> None:
             raise ConnectionError("again")
         return value
 
-    retried = RunnableLambda(sometimes).with_retry(retry_if_exception_type=(ConnectionError,), wait_exponential_jitter=False)
+    retried = RunnableLambda(sometimes).with_retry(
+        retry_if_exception_type=(ConnectionError,), wait_exponential_jitter=False
+    )
     assert retried.invoke(7, recording.config) == 7
-    statuses = [(record["name"], record["status"]) for record in recording.records() if record["parent_span_id"]]
+    statuses = [
+        (record["name"], record["status"])
+        for record in recording.records()
+        if record["parent_span_id"]
+    ]
     tries = [status for name, status in statuses if name == "sometimes"]
     assert tries == ["error", "error", "ok"]
 
 
 def test_an_error_is_on_the_step_and_on_its_parents(recording: Any) -> None:
-    broken = ChatPromptTemplate.from_template("{a}") | FakeListChatModel(responses=["no json"]) | JsonOutputParser()
+    broken = (
+        ChatPromptTemplate.from_template("{a}")
+        | FakeListChatModel(responses=["no json"])
+        | JsonOutputParser()
+    )
     with pytest.raises(Exception, match="Invalid json"):
         broken.invoke({"a": 1}, recording.config)
     assert [(r["kind"], r["status"]) for r in recording.records()] == [
@@ -186,7 +224,10 @@ def test_an_error_is_on_the_step_and_on_its_parents(recording: Any) -> None:
 def test_completion_models_batch_with_one_span_a_prompt(recording: Any) -> None:
     FakeListLLM(responses=["one", "two"]).generate(["p1", "p2"], callbacks=[recording.handler])
     records = recording.records()
-    assert [(r["kind"], r["inputs"]["prompts"], r["outputs"]["generations"][0][0]["text"]) for r in records] == [
+    assert [
+        (r["kind"], r["inputs"]["prompts"], r["outputs"]["generations"][0][0]["text"])
+        for r in records
+    ] == [
         ("llm", ["p1"], "one"),
         ("llm", ["p2"], "two"),
     ]
@@ -202,7 +243,9 @@ class SpellingLLM(LLM):
     def _call(self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> str:
         return prompt
 
-    def _stream(self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[GenerationChunk]:
+    def _stream(
+        self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[GenerationChunk]:
         for letter in prompt:
             if run_manager:
                 run_manager.on_llm_new_token(letter)
@@ -220,11 +263,18 @@ def test_completion_models_stream(recording: Any) -> None:
 def test_retriever_with_a_vector_store(recording: Any) -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_documents([Document(f"document {n}", metadata={"n": n}, id=str(n)) for n in range(3)])
-    rag = {"context": store.as_retriever(search_kwargs={"k": 2}), "topic": RunnablePassthrough()} | chain("answer")
+    rag = {
+        "context": store.as_retriever(search_kwargs={"k": 2}),
+        "topic": RunnablePassthrough(),
+    } | chain("answer")
     rag.invoke("document 1", recording.config)
     retriever = recording.one(kind="retriever")
     assert retriever["inputs"] == {"query": "document 1"}
-    assert retriever["outputs"]["documents"][0] == {"page_content": "document 1", "metadata": {"n": 1}, "id": "1"}
+    assert retriever["outputs"]["documents"][0] == {
+        "page_content": "document 1",
+        "metadata": {"n": 1},
+        "id": "1",
+    }
     assert len(retriever["outputs"]["documents"]) == 2
     assert retriever["attributes"]["gen_ai.operation.name"] == "retrieval"
 
@@ -241,11 +291,19 @@ def test_custom_events_lie_on_the_span_they_were_dispatched_in(recording: Any) -
     RunnableLambda(work).invoke(1, recording.config)
     asyncio.run(RunnableLambda(awork).ainvoke(1, recording.config))
     events = [event["attributes"] for record in recording.records() for event in record["events"]]
-    assert events == [{"name": "progress", "data": {"done": 0.5}}, {"name": "progress", "data": {"done": 0.75}}]
+    assert events == [
+        {"name": "progress", "data": {"done": 0.5}},
+        {"name": "progress", "data": {"done": 0.75}},
+    ]
 
 
 def test_tags_metadata_names_and_sessions(recording: Any) -> None:
-    config = {**recording.config, "tags": ["a"], "metadata": {"user": "u", "session_id": "s-1"}, "run_name": "named"}
+    config = {
+        **recording.config,
+        "tags": ["a"],
+        "metadata": {"user": "u", "session_id": "s-1"},
+        "run_name": "named",
+    }
     chain("x").invoke({"topic": "t"}, config)
     root = recording.one(parent_span_id=None)
     assert (root["name"], root["tags"], root["session_id"]) == ("named", ["a"], "s-1")
@@ -259,7 +317,8 @@ def test_an_abandoned_stream_leaves_nothing_open(recording: Any) -> None:
     next(stream)
     stream.close()
     assert recording.handler.open_spans == 0
-    # The chain is closed before its steps: the model is heard to the end, but nobody reads what it says.
+    # The chain is closed before its steps: the model is heard to the end, but nobody reads what it
+    # says.
     model = ("chat_model", "FakeListChatModel", "ok", [])
     parser = ("parser", "StrOutputParser", "cancelled", [])
     assert recording.tree() == [("chain", "RunnableSequence", "cancelled", [PROMPT, model, parser])]
@@ -269,7 +328,9 @@ def test_an_abandoned_stream_leaves_nothing_open(recording: Any) -> None:
 
 
 def test_an_abandoned_model_keeps_what_it_had_said(recording: Any) -> None:
-    stream = GenericFakeChatModel(messages=iter([AIMessage("one two three four")])).stream("q", recording.config)
+    stream = GenericFakeChatModel(messages=iter([AIMessage("one two three four")])).stream(
+        "q", recording.config
+    )
     next(stream)
     stream.close()
     model = recording.one(kind="chat_model")
@@ -307,7 +368,9 @@ def test_keyboard_interrupt_is_cancelled(recording: Any) -> None:
 
 def test_an_abandoned_async_stream(recording: Any) -> None:
     async def run() -> None:
-        stream: AsyncIterator[str] = chain("a long answer").astream({"topic": "fish"}, recording.config)
+        stream: AsyncIterator[str] = chain("a long answer").astream(
+            {"topic": "fish"}, recording.config
+        )
         await stream.__anext__()
         await stream.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0)

@@ -1,4 +1,6 @@
-"""Exports, read back by those they are for: OpenTelemetry's protobuf classes, DuckDB, pandas; Chrome's checked rule by rule."""
+"""Exports, read back by those they are for: OpenTelemetry's protobuf classes, DuckDB, pandas;
+Chrome's checked rule by rule.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from google.protobuf import json_format
 from made_spans import make_traces
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, Span, export_spans, load_spans
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    SageMakerCallbackHandler,
+    Span,
+    export_spans,
+    load_spans,
+)
 from langchain_sagemaker_experiments._reading import to_frame
 
 US = 1_000
@@ -24,7 +32,9 @@ US = 1_000
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Spans as an application leaves them: tools, models, errors, events, an open span, values of every kind."""
+    """Spans as an application leaves them: tools, models, errors, events, an open span, values of
+    every kind.
+    """
     folder = tmp_path_factory.mktemp("spans")
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
     from langchain_core.outputs import ChatGeneration, LLMResult
@@ -32,7 +42,11 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     with OfflineRun(folder, experiment_name="exports", run_name="one") as run:
         handler = SageMakerCallbackHandler(run)
         with handler.span(
-            "agent", kind="agent", inputs={"question": "=1+1"}, tags=["a,b"], metadata={"session_id": "s", "n": 1}
+            "agent",
+            kind="agent",
+            inputs={"question": "=1+1"},
+            tags=["a,b"],
+            metadata={"session_id": "s", "n": 1},
         ) as agent:
             agent.add_event("retry", {"attempt": 1})
             run_id = uuid.uuid4()
@@ -44,7 +58,10 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
                 ToolMessage("1998", tool_call_id="call-1"),
             ]
             handler.on_chat_model_start(
-                {"name": "Chat"}, [messages], run_id=run_id, invocation_params={"model": "m", "temperature": 0.5}
+                {"name": "Chat"},
+                [messages],
+                run_id=run_id,
+                invocation_params={"model": "m", "temperature": 0.5},
             )
             handler.on_llm_new_token("I", run_id=run_id)
             answer = AIMessage(
@@ -53,12 +70,16 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
                 usage_metadata={"input_tokens": 5, "output_tokens": 3, "total_tokens": 8},
                 response_metadata={"finish_reason": "tool_calls"},
             )
-            handler.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]), run_id=run_id)
+            handler.on_llm_end(
+                LLMResult(generations=[[ChatGeneration(message=answer)]]), run_id=run_id
+            )
             tool = uuid.uuid4()
             handler.on_tool_start({"name": "search"}, "x", run_id=tool, inputs={"query": "x"})
             handler.on_tool_error(TimeoutError("slow"), run_id=tool)
             handler.on_retriever_start({"name": "Docs"}, "never ends", run_id=uuid.uuid4())
-            agent.set_outputs({"big": 2**70, "small": -1.5, "text": 'שלום\x1b[0m\n"quoted", and more'})
+            agent.set_outputs(
+                {"big": 2**70, "small": -1.5, "text": 'שלום\x1b[0m\n"quoted", and more'}
+            )
             handler.flush_tracker()
         handler.log_trace(
             Span(
@@ -83,7 +104,7 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return load_spans(folder)
 
 
-# --- OTLP -----------------------------------------------------------------------------------------------------------
+# --- OTLP -----------------------------------------------------------------------------------------
 def parse_otlp(path: Path) -> ExportTraceServiceRequest:
     """OTLP JSON differs from protobuf's JSON in one thing: ids are hex text, not base64."""
     request = json.loads(path.read_text())
@@ -93,7 +114,9 @@ def parse_otlp(path: Path) -> ExportTraceServiceRequest:
                 for name in ("traceId", "spanId", "parentSpanId"):
                     if name in span:
                         span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
-    return json_format.Parse(json.dumps(request), ExportTraceServiceRequest(), ignore_unknown_fields=False)
+    return json_format.Parse(
+        json.dumps(request), ExportTraceServiceRequest(), ignore_unknown_fields=False
+    )
 
 
 def value_of(value: Any) -> Any:
@@ -135,7 +158,10 @@ def test_otlp_is_read_by_opentelemetrys_own_classes(spans: pd.DataFrame, tmp_pat
 
 def test_otlp_speaks_the_genai_conventions(spans: pd.DataFrame, tmp_path: Path) -> None:
     request = parse_otlp(export_spans(spans, tmp_path / "spans.otlp.json"))
-    found = {attributes_of(span)["langchain.name"]: span for span in request.resource_spans[0].scope_spans[0].spans}
+    found = {
+        attributes_of(span)["langchain.name"]: span
+        for span in request.resource_spans[0].scope_spans[0].spans
+    }
     model = found["Chat"]
     said = attributes_of(model)
     assert model.name == "chat m"
@@ -145,8 +171,16 @@ def test_otlp_speaks_the_genai_conventions(spans: pd.DataFrame, tmp_path: Path) 
     assert json.loads(said["gen_ai.input.messages"]) == [
         {"role": "system", "parts": [{"type": "text", "content": "help"}]},
         {"role": "user", "parts": [{"type": "text", "content": "who?"}]},
-        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call-1", "name": "search", "arguments": {"query": "x"}}]},
-        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call-1", "response": "1998"}]},
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "tool_call", "id": "call-1", "name": "search", "arguments": {"query": "x"}}
+            ],
+        },
+        {
+            "role": "tool",
+            "parts": [{"type": "tool_call_response", "id": "call-1", "response": "1998"}],
+        },
     ]
     (answer,) = json.loads(said["gen_ai.output.messages"])
     assert answer["role"] == "assistant"
@@ -161,11 +195,15 @@ def test_otlp_speaks_the_genai_conventions(spans: pd.DataFrame, tmp_path: Path) 
     assert agent["gen_ai.conversation.id"] == "s"
     assert agent["langchain.tags"] == ["a,b"]
     assert agent["langchain.metadata.n"] == 1
-    assert [(event.name, attributes_of(event)) for event in found["agent"].events] == [("retry", {"attempt": 1})]
-    assert found["Docs"].end_time_unix_nano == found["Docs"].start_time_unix_nano  # open: nobody knows its end
+    assert [(event.name, attributes_of(event)) for event in found["agent"].events] == [
+        ("retry", {"attempt": 1})
+    ]
+    assert (
+        found["Docs"].end_time_unix_nano == found["Docs"].start_time_unix_nano
+    )  # open: nobody knows its end
 
 
-# --- Chrome's Trace Event Format ------------------------------------------------------------------------------------
+# --- Chrome's Trace Event Format ------------------------------------------------------------------
 def check_chrome(path: Path) -> list[dict[str, Any]]:
     """Check every event against the format's document; return the complete ones."""
     trace = json.loads(path.read_text())
@@ -195,11 +233,15 @@ def check_chrome(path: Path) -> list[dict[str, Any]]:
         for one, other in itertools.combinations(events, 2):
             first, second = sorted((one, other), key=lambda event: (event["ts"], -event["dur"]))
             end = first["ts"] + first["dur"]
-            assert second["ts"] >= end or second["ts"] + second["dur"] <= end, "events of a track overlap without nesting"
+            assert second["ts"] >= end or second["ts"] + second["dur"] <= end, (
+                "events of a track overlap without nesting"
+            )
     return [event for events in tracks.values() for event in events]
 
 
-def test_the_chrome_trace_nests_and_never_overlaps_on_a_track(spans: pd.DataFrame, tmp_path: Path) -> None:
+def test_the_chrome_trace_nests_and_never_overlaps_on_a_track(
+    spans: pd.DataFrame, tmp_path: Path
+) -> None:
     events = check_chrome(export_spans(spans, tmp_path / "spans.trace.json"))
     assert len(events) == len(spans)
     by_span = {event["args"]["span_id"]: event for event in events}
@@ -207,13 +249,21 @@ def test_the_chrome_trace_nests_and_never_overlaps_on_a_track(spans: pd.DataFram
         event = by_span[row.span_id]
         assert event["ts"] * US == row.start_time.value // US * US
         if row.end_time == row.end_time:
-            assert event["dur"] == pytest.approx((row.end_time - row.start_time).total_seconds() * 1e6, abs=1_000)
+            assert event["dur"] == pytest.approx(
+                (row.end_time - row.start_time).total_seconds() * 1e6, abs=1_000
+            )
         assert event["cat"] == row.kind
     hand = {
-        event["name"]: event for event in events if event["pid"] == by_span[spans[spans.name == "by hand"].span_id.iloc[0]]["pid"]
+        event["name"]: event
+        for event in events
+        if event["pid"] == by_span[spans[spans.name == "by hand"].span_id.iloc[0]]["pid"]
     }
-    assert hand["by hand"]["tid"] == hand["left"]["tid"] == hand["leaf"]["tid"] == hand["after"]["tid"]
-    assert len({hand[name]["tid"] for name in ("left", "right", "late")}) == 3  # concurrent: side by side
+    assert (
+        hand["by hand"]["tid"] == hand["left"]["tid"] == hand["leaf"]["tid"] == hand["after"]["tid"]
+    )
+    assert (
+        len({hand[name]["tid"] for name in ("left", "right", "late")}) == 3
+    )  # concurrent: side by side
 
 
 def test_the_chrome_trace_holds_for_any_shape_of_trace(tmp_path: Path) -> None:
@@ -242,7 +292,9 @@ def test_the_chrome_trace_holds_for_any_shape_of_trace(tmp_path: Path) -> None:
                     "duration_ms": None,
                 }
             )
-    assert len(check_chrome(export_spans(to_frame(records), tmp_path / "any.trace.json"))) == len(records)
+    assert len(check_chrome(export_spans(to_frame(records), tmp_path / "any.trace.json"))) == len(
+        records
+    )
 
 
 def test_first_tokens_and_events_are_instants(spans: pd.DataFrame, tmp_path: Path) -> None:
@@ -251,13 +303,16 @@ def test_first_tokens_and_events_are_instants(spans: pd.DataFrame, tmp_path: Pat
     assert sorted(instants) == ["first_token", "retry"]
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 def test_parquet_is_read_by_duckdb_and_pandas(spans: pd.DataFrame, tmp_path: Path) -> None:
     path = export_spans(spans, tmp_path / "spans.parquet")
     frame = pd.read_parquet(path)
     assert list(frame.columns) == list(spans.columns)
     assert str(frame["start_time"].dtype) == "datetime64[us, UTC]"
-    assert (frame["start_time"].astype("datetime64[ns, UTC]") == spans["start_time"].astype("datetime64[ns, UTC]")).all()
+    assert (
+        frame["start_time"].astype("datetime64[ns, UTC]")
+        == spans["start_time"].astype("datetime64[ns, UTC]")
+    ).all()
     for name in ("inputs", "outputs", "attributes", "events", "metadata", "tags", "error"):
         for text, value in zip(frame[name], spans[name], strict=True):
             assert (json.loads(text) if isinstance(text, str) else None) == value
@@ -275,7 +330,10 @@ def test_csv_is_read_back_and_holds_no_formula(spans: pd.DataFrame, tmp_path: Pa
     assert frame["name"][0] == "'=HYPERLINK(1)"
     assert list(frame["name"][1:]) == list(spans["name"][1:])
     assert [json.loads(text) for text in frame["attributes"]] == list(spans["attributes"])
-    assert pd.to_datetime(frame["start_time"], utc=True).dt.as_unit("ns").tolist() == spans["start_time"].dt.as_unit("ns").tolist()
+    assert (
+        pd.to_datetime(frame["start_time"], utc=True).dt.as_unit("ns").tolist()
+        == spans["start_time"].dt.as_unit("ns").tolist()
+    )
     assert duckdb.sql(f"select count(*) from read_csv('{path}')").fetchall() == [(len(spans),)]
 
 
@@ -291,16 +349,22 @@ def test_parquet_is_read_back_with_whose_the_spans_are(spans: pd.DataFrame, tmp_
         assert again[name].tolist() == spans[name].tolist()
 
 
-# --- what is asked for wrongly --------------------------------------------------------------------------------------
-def test_an_ending_that_names_no_format_is_refused_and_nothing_is_written(spans: pd.DataFrame, tmp_path: Path) -> None:
+# --- what is asked for wrongly --------------------------------------------------------------------
+def test_an_ending_that_names_no_format_is_refused_and_nothing_is_written(
+    spans: pd.DataFrame, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"does not say its format: end it in \.otlp\.json"):
         export_spans(spans, tmp_path / "spans.json")
-    with pytest.raises(ValueError, match="There is no format 'xml'; there are jsonl, csv, parquet, chrome, otlp"):
+    with pytest.raises(
+        ValueError, match="There is no format 'xml'; there are jsonl, csv, parquet, chrome, otlp"
+    ):
         export_spans(spans, tmp_path / "spans.jsonl", "xml")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_that_fails_leaves_the_older_file(spans: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_fails_leaves_the_older_file(
+    spans: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = export_spans(spans, tmp_path / "spans.csv")
     before = path.read_bytes()
     monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: 1 / 0)
@@ -321,4 +385,10 @@ def test_no_spans_make_an_empty_file_of_the_format(name: str, tmp_path: Path) ->
 def test_made_up_traces_export_in_every_format(tmp_path: Path) -> None:
     frame = to_frame([span for trace in make_traces(20) for span in trace])
     check_chrome(export_spans(frame, tmp_path / "x.trace.json"))
-    assert sum(len(r.scope_spans[0].spans) for r in parse_otlp(export_spans(frame, tmp_path / "x.otlp.json")).resource_spans) == 200
+    assert (
+        sum(
+            len(r.scope_spans[0].spans)
+            for r in parse_otlp(export_spans(frame, tmp_path / "x.otlp.json")).resource_spans
+        )
+        == 200
+    )

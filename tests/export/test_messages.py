@@ -1,4 +1,6 @@
-"""Messages of model calls in the form of the GenAI conventions, whatever their content is made of."""
+"""Messages of model calls in the form of the GenAI conventions, whatever their content is made
+of.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from langchain_sagemaker_experiments._export._messages import input_messages, output_messages
+from langchain_sagemaker_experiments._export.messages import input_messages, output_messages
 
 TEXT = {"type": "text", "content": "hello"}
 
@@ -31,7 +33,9 @@ TEXT = {"type": "text", "content": "hello"}
 def test_content_becomes_parts(content: Any, parts: list[Any]) -> None:
     message = {"type": "human", "content": content}
     assert (
-        input_messages({"messages": [[message]]}) == input_messages({"messages": [message]}) == [{"role": "user", "parts": parts}]
+        input_messages({"messages": [[message]]})
+        == input_messages({"messages": [message]})
+        == [{"role": "user", "parts": parts}]
     )
 
 
@@ -39,12 +43,16 @@ def test_prompts_are_a_users_messages() -> None:
     assert input_messages({"prompts": ["hello"]}) == [{"role": "user", "parts": [TEXT]}]
 
 
-@pytest.mark.parametrize("inputs", [None, "text", [], {}, {"messages": "text"}, {"messages": ["text", None]}])
+@pytest.mark.parametrize(
+    "inputs", [None, "text", [], {}, {"messages": "text"}, {"messages": ["text", None]}]
+)
 def test_other_inputs_hold_no_messages(inputs: Any) -> None:
     assert input_messages(inputs) == []
 
 
-@pytest.mark.parametrize("outputs", [None, "text", {}, {"generations": 1}, {"generations": [["text"]]}])
+@pytest.mark.parametrize(
+    "outputs", [None, "text", {}, {"generations": 1}, {"generations": [["text"]]}]
+)
 def test_other_outputs_hold_no_answers(outputs: Any) -> None:
     assert output_messages(outputs) == []
 
@@ -53,7 +61,14 @@ def test_answers_say_why_they_ended() -> None:
     outputs = {
         "generations": [
             [{"text": "hello", "generation_info": {"finish_reason": "length"}}],
-            {"text": "", "message": {"type": "ai", "content": "hello", "response_metadata": {"stop_reason": "end_turn"}}},
+            {
+                "text": "",
+                "message": {
+                    "type": "ai",
+                    "content": "hello",
+                    "response_metadata": {"stop_reason": "end_turn"},
+                },
+            },
             [{"text": "hello"}],
         ]
     }
@@ -63,5 +78,7 @@ def test_answers_say_why_they_ended() -> None:
 
 
 def test_a_role_of_its_own_is_kept() -> None:
-    (message,) = input_messages({"messages": [{"type": "chat", "role": "critic", "content": "hello"}]})
+    (message,) = input_messages(
+        {"messages": [{"type": "chat", "role": "critic", "content": "hello"}]}
+    )
     assert message["role"] == "critic"

@@ -1,4 +1,6 @@
-"""The local SageMaker does what SageMaker does, for sagemaker 2 and 3, in process and as a server."""
+"""The local SageMaker does what SageMaker does, for sagemaker 2 and 3, in process and as a
+server.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from langchain_sagemaker_experiments import _limits
-from langchain_sagemaker_experiments._sdk import Sdk
-from langchain_sagemaker_experiments.local import LocalSageMaker, current_local_sagemaker, local_sagemaker
+from langchain_sagemaker_experiments._destinations.sagemaker_sdk import Sdk
+from langchain_sagemaker_experiments._record import limits as _limits
+from langchain_sagemaker_experiments.local import (
+    LocalSageMaker,
+    current_local_sagemaker,
+    local_sagemaker,
+)
 from langchain_sagemaker_experiments.local._limits import maximum, service_model
 
 
@@ -41,25 +47,36 @@ def test_runs_are_created_loaded_and_listed(sdk: Sdk, sagemaker: LocalSageMaker)
     listed = sdk.list_runs("exp", sagemaker_session=session)
     assert [one.run_name for one in listed] == ["two", "one"]
     described = boto3.client("sagemaker").describe_trial_component(TrialComponentName="exp-one")
-    assert described["Parameters"] == {"first": {"NumberValue": 3.0}, "second": {"StringValue": "text"}}
+    assert described["Parameters"] == {
+        "first": {"NumberValue": 3.0},
+        "second": {"StringValue": "text"},
+    }
     assert set(described["OutputArtifacts"]) == {"made", "made-later"}
     (metric,) = described["Metrics"]
     assert (metric["Count"], metric["Min"], metric["Max"], metric["Last"]) == (2, 0.25, 0.5, 0.25)
 
 
-def test_experiment_analytics_reads_an_experiment_as_a_table(sdk: Sdk, sagemaker: LocalSageMaker) -> None:
+def test_experiment_analytics_reads_an_experiment_as_a_table(
+    sdk: Sdk, sagemaker: LocalSageMaker
+) -> None:
     session = sdk.Session()
     for number in range(3):
-        with sdk.Run(experiment_name="exp", run_name=f"run-{number}", sagemaker_session=session) as run:
+        with sdk.Run(
+            experiment_name="exp", run_name=f"run-{number}", sagemaker_session=session
+        ) as run:
             run.log_parameter("number", number)
     with sdk.Run(experiment_name="other", run_name="run", sagemaker_session=session):
         pass
-    frame = sdk.ExperimentAnalytics(experiment_name="exp", sagemaker_session=session).dataframe(force_refresh=True)
+    frame = sdk.ExperimentAnalytics(experiment_name="exp", sagemaker_session=session).dataframe(
+        force_refresh=True
+    )
     assert sorted(frame["number"]) == [0, 1, 2]
     assert all(parents == ["exp"] for parents in frame["Experiments"])
     chosen = sdk.ExperimentAnalytics(
         sagemaker_session=session,
-        search_expression={"Filters": [{"Name": "Parameters.number", "Operator": "GreaterThan", "Value": "0"}]},
+        search_expression={
+            "Filters": [{"Name": "Parameters.number", "Operator": "GreaterThan", "Value": "0"}]
+        },
         sort_by="Parameters.number",
         sort_order="Ascending",
     )
@@ -68,8 +85,12 @@ def test_experiment_analytics_reads_an_experiment_as_a_table(sdk: Sdk, sagemaker
 
 def test_parameters_and_artifacts_are_removed_when_asked(local: LocalSageMaker) -> None:
     client = boto3.client("sagemaker")
-    client.create_trial_component(TrialComponentName="c", Parameters={"a": {"NumberValue": 1}, "b": {"NumberValue": 2}})
-    client.update_trial_component(TrialComponentName="c", ParametersToRemove=["a"], Parameters={"d": {"StringValue": "x"}})
+    client.create_trial_component(
+        TrialComponentName="c", Parameters={"a": {"NumberValue": 1}, "b": {"NumberValue": 2}}
+    )
+    client.update_trial_component(
+        TrialComponentName="c", ParametersToRemove=["a"], Parameters={"d": {"StringValue": "x"}}
+    )
     assert set(client.describe_trial_component(TrialComponentName="c")["Parameters"]) == {"b", "d"}
 
 
@@ -91,7 +112,9 @@ def test_existing_names_are_refused_as_the_service_refuses_them(local: LocalSage
 def test_tags_are_kept_and_search_pages(local: LocalSageMaker) -> None:
     client = boto3.client("sagemaker")
     for number in range(5):
-        client.create_trial_component(TrialComponentName=f"c{number}", Tags=[{"Key": "k", "Value": str(number % 2)}])
+        client.create_trial_component(
+            TrialComponentName=f"c{number}", Tags=[{"Key": "k", "Value": str(number % 2)}]
+        )
     arn = client.describe_trial_component(TrialComponentName="c1")["TrialComponentArn"]
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "1"}]
     names: list[str] = []
@@ -104,7 +127,8 @@ def test_tags_are_kept_and_search_pages(local: LocalSageMaker) -> None:
     }
     pages = list(
         client.get_paginator("search").paginate(
-            **{k: v for k, v in request.items() if k != "MaxResults"}, PaginationConfig={"PageSize": 2}
+            **{k: v for k, v in request.items() if k != "MaxResults"},
+            PaginationConfig={"PageSize": 2},
         )
     )
     for page in pages:
@@ -118,17 +142,24 @@ def test_search_knows_operators_and_nested_expressions(local: LocalSageMaker) ->
     client.create_experiment(ExperimentName="e")
     client.create_trial(TrialName="t", ExperimentName="e")
     for name, value in (("apple", 1.0), ("pear", 2.0), ("plum", 3.0)):
-        client.create_trial_component(TrialComponentName=name, Parameters={"p": {"NumberValue": value}})
+        client.create_trial_component(
+            TrialComponentName=name, Parameters={"p": {"NumberValue": value}}
+        )
     client.associate_trial_component(TrialComponentName="plum", TrialName="t")
 
     def found(expression: dict[str, Any]) -> list[str]:
         answer = client.search(
-            Resource="ExperimentTrialComponent", SearchExpression=expression, SortBy="TrialComponentName", SortOrder="Ascending"
+            Resource="ExperimentTrialComponent",
+            SearchExpression=expression,
+            SortBy="TrialComponentName",
+            SortOrder="Ascending",
         )
         return [result["TrialComponent"]["TrialComponentName"] for result in answer["Results"]]
 
     def by(name: str, operator: str, value: str | None = None) -> dict[str, Any]:
-        condition = {"Name": name, "Operator": operator} | ({"Value": value} if value is not None else {})
+        condition = {"Name": name, "Operator": operator} | (
+            {"Value": value} if value is not None else {}
+        )
         return {"Filters": [condition]}
 
     assert found(by("TrialComponentName", "Contains", "p")) == ["apple", "pear", "plum"]
@@ -138,11 +169,17 @@ def test_search_knows_operators_and_nested_expressions(local: LocalSageMaker) ->
     assert found(by("Parameters.q", "NotExists")) == ["apple", "pear", "plum"]
     assert found(by("Parents.ExperimentName", "Exists")) == ["plum"]
     either = {
-        "SubExpressions": [by("TrialComponentName", "Equals", "apple"), by("Parameters.p", "GreaterThanOrEqualTo", "3")],
+        "SubExpressions": [
+            by("TrialComponentName", "Equals", "apple"),
+            by("Parameters.p", "GreaterThanOrEqualTo", "3"),
+        ],
         "Operator": "Or",
     }
     assert found(either) == ["apple", "plum"]
-    nested = {"NestedPropertyName": "Parents", "Filters": [{"Name": "Parents.TrialName", "Operator": "Equals", "Value": "t"}]}
+    nested = {
+        "NestedPropertyName": "Parents",
+        "Filters": [{"Name": "Parents.TrialName", "Operator": "Equals", "Value": "t"}],
+    }
     assert found({"NestedFilters": [nested]}) == ["plum"]
 
 
@@ -153,7 +190,10 @@ LONG_NAMES = [
     ("artifacts", {"OutputArtifacts": {f"a{n}": {"Value": "s3://b/k"} for n in range(61)}}),
     ("artifact name", {"OutputArtifacts": {"a" * 129: {"Value": "s3://b/k"}}}),
     ("artifact value", {"OutputArtifacts": {"a": {"Value": "s" * 2049}}}),
-    ("media type with a character set", {"OutputArtifacts": {"a": {"Value": "s", "MediaType": "text/plain; charset=utf-8"}}}),
+    (
+        "media type with a character set",
+        {"OutputArtifacts": {"a": {"Value": "s", "MediaType": "text/plain; charset=utf-8"}}},
+    ),
     ("media type", {"OutputArtifacts": {"a": {"Value": "s", "MediaType": "text/" + "x" * 64}}}),
     ("status message", {"Status": {"PrimaryStatus": "Failed", "Message": "m" * 1025}}),
     ("status", {"Status": {"PrimaryStatus": "Wonderful"}}),
@@ -162,7 +202,9 @@ LONG_NAMES = [
 
 
 @pytest.mark.parametrize(("what", "request_"), LONG_NAMES, ids=[what for what, _ in LONG_NAMES])
-def test_what_breaks_a_limit_is_refused(local: LocalSageMaker, what: str, request_: dict[str, Any]) -> None:
+def test_what_breaks_a_limit_is_refused(
+    local: LocalSageMaker, what: str, request_: dict[str, Any]
+) -> None:
     client = boto3.client("sagemaker")
     client.create_trial_component(TrialComponentName="c")
     with pytest.raises(ClientError, match="validation error.? detected") as error:
@@ -172,10 +214,14 @@ def test_what_breaks_a_limit_is_refused(local: LocalSageMaker, what: str, reques
 
 def test_limits_hold_over_several_updates(local: LocalSageMaker) -> None:
     client = boto3.client("sagemaker")
-    client.create_trial_component(TrialComponentName="c", Parameters={f"p{n}": {"NumberValue": n} for n in range(300)})
+    client.create_trial_component(
+        TrialComponentName="c", Parameters={f"p{n}": {"NumberValue": n} for n in range(300)}
+    )
     client.update_trial_component(TrialComponentName="c", Parameters={"p0": {"NumberValue": 5}})
     with pytest.raises(ClientError, match="must not exceed 300"):
-        client.update_trial_component(TrialComponentName="c", Parameters={"one-more": {"NumberValue": 5}})
+        client.update_trial_component(
+            TrialComponentName="c", Parameters={"one-more": {"NumberValue": 5}}
+        )
 
 
 def test_bad_names_and_too_many_metrics_are_refused(local: LocalSageMaker) -> None:
@@ -187,7 +233,9 @@ def test_bad_names_and_too_many_metrics_are_refused(local: LocalSageMaker) -> No
     metrics = boto3.client("sagemaker-metrics")
 
     def data(count: int, name: str = "m") -> list[dict[str, Any]]:
-        return [{"MetricName": name, "Value": 1.0, "Timestamp": 1_700_000_000} for _ in range(count)]
+        return [
+            {"MetricName": name, "Value": 1.0, "Timestamp": 1_700_000_000} for _ in range(count)
+        ]
 
     metrics.batch_put_metrics(TrialComponentName="c", MetricData=data(10))
     for broken in (data(11), data(1, "n" * 256)):
@@ -200,8 +248,17 @@ def test_bad_names_and_too_many_metrics_are_refused(local: LocalSageMaker) -> No
 def test_limits_can_be_left_out(sdk: Sdk) -> None:
     with local_sagemaker(enforce_limits=False):
         client = boto3.client("sagemaker")
-        client.create_trial_component(TrialComponentName="c", Parameters={"k": {"StringValue": "x" * 5000}})
-        assert len(client.describe_trial_component(TrialComponentName="c")["Parameters"]["k"]["StringValue"]) == 5000
+        client.create_trial_component(
+            TrialComponentName="c", Parameters={"k": {"StringValue": "x" * 5000}}
+        )
+        assert (
+            len(
+                client.describe_trial_component(TrialComponentName="c")["Parameters"]["k"][
+                    "StringValue"
+                ]
+            )
+            == 5000
+        )
 
 
 def test_missing_things_are_said_to_be_missing(local: LocalSageMaker) -> None:
@@ -228,10 +285,14 @@ def test_our_constants_are_those_of_botocores_model() -> None:
 
 def test_lineage_artifacts_and_associations(local: LocalSageMaker) -> None:
     client = boto3.client("sagemaker")
-    arn = client.create_artifact(ArtifactName="a", ArtifactType="Tracker", Source={"SourceUri": "s3://b/k"})["ArtifactArn"]
+    arn = client.create_artifact(
+        ArtifactName="a", ArtifactType="Tracker", Source={"SourceUri": "s3://b/k"}
+    )["ArtifactArn"]
     assert client.describe_artifact(ArtifactArn=arn)["ArtifactName"] == "a"
     with pytest.raises(ClientError, match="already exists"):
-        client.create_artifact(ArtifactName="a", ArtifactType="Tracker", Source={"SourceUri": "s3://b/k"})
+        client.create_artifact(
+            ArtifactName="a", ArtifactType="Tracker", Source={"SourceUri": "s3://b/k"}
+        )
     client.add_association(SourceArn=arn, DestinationArn=arn, AssociationType="Produced")
     with pytest.raises(ClientError, match="already exists"):
         client.add_association(SourceArn=arn, DestinationArn=arn)
@@ -251,10 +312,17 @@ def test_the_server_serves_other_processes() -> None:
         """
     )
     with local_sagemaker(server=True) as sagemaker:
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
         assert json.loads(done.stdout) == "ValidationException"
         client = boto3.client("sagemaker")
-        assert client.describe_trial_component(TrialComponentName="from-elsewhere")["Parameters"]["a"]["NumberValue"] == 1
+        assert (
+            client.describe_trial_component(TrialComponentName="from-elsewhere")["Parameters"]["a"][
+                "NumberValue"
+            ]
+            == 1
+        )
         assert sagemaker.requests["CreateTrialComponent"] == 2
 
 
@@ -268,8 +336,12 @@ def test_it_leaves_nothing_behind() -> None:
             boto3.client("s3").create_bucket(Bucket="bucket")
         assert dict(os.environ) == before
         with local_sagemaker(server=server):
-            assert boto3.client("sagemaker").list_trial_components()["TrialComponentSummaries"] == []
-            assert "bucket" not in [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
+            assert (
+                boto3.client("sagemaker").list_trial_components()["TrialComponentSummaries"] == []
+            )
+            assert "bucket" not in [
+                bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]
+            ]
 
 
 def test_a_second_one_in_the_same_process_is_refused(local: LocalSageMaker) -> None:

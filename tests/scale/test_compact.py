@@ -1,4 +1,6 @@
-"""Compaction: each span is read once before, during and after it, whatever happens to it on its way."""
+"""Compaction: each span is read once before, during and after it, whatever happens to it on its
+way.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,24 @@ import duckdb
 import pyarrow.dataset as ds
 import pytest
 
-from langchain_sagemaker_experiments import CompactionError, OfflineRun, SageMakerCallbackHandler, compact, load_spans
-from langchain_sagemaker_experiments._compacted import load_manifest
-from langchain_sagemaker_experiments._scale import _compact
+from langchain_sagemaker_experiments import (
+    CompactionError,
+    OfflineRun,
+    SageMakerCallbackHandler,
+    compact,
+    load_spans,
+)
+from langchain_sagemaker_experiments._scale import compaction as _compact
+from langchain_sagemaker_experiments._storage.manifest import load_manifest
 
 
 def write(folder: Path, run: str, parts: int, spans: int = 5, begin: int = 0) -> None:
     handler = SageMakerCallbackHandler(OfflineRun(folder, experiment_name="e", run_name=run))
     for part in range(begin, begin + parts):
         for number in range(spans):
-            with handler.span(f"{run}-{part}-{number}", kind="tool", inputs={"number": number, "text": "ünï\n"}) as span:
+            with handler.span(
+                f"{run}-{part}-{number}", kind="tool", inputs={"number": number, "text": "ünï\n"}
+            ) as span:
                 span.set_attribute("gen_ai.request.model", "m")
         handler.flush_tracker()
 
@@ -37,12 +47,16 @@ def same(folder: Any, before: Any) -> None:
     after = load_spans(folder)
     keys = ["start_time", "span_id"]
     pd.testing.assert_frame_equal(
-        after.sort_values(keys).reset_index(drop=True), before.sort_values(keys).reset_index(drop=True), check_dtype=False
+        after.sort_values(keys).reset_index(drop=True),
+        before.sort_values(keys).reset_index(drop=True),
+        check_dtype=False,
     )
 
 
 def parquet_spans(folder: Path) -> list[str]:
-    found = duckdb.sql(f"select span_id from read_parquet('{folder}/**/*.parquet', hive_partitioning=true)").fetchall()
+    found = duckdb.sql(
+        f"select span_id from read_parquet('{folder}/**/*.parquet', hive_partitioning=true)"
+    ).fetchall()
     return sorted(row[0] for row in found)
 
 
@@ -70,12 +84,18 @@ def test_other_engines_read_the_files_with_their_partitions(tmp_path: Path) -> N
         "group by all"
     ).fetchall()
     assert rows == [("e", "one", "m", 35)]
-    dataset = ds.dataset(tmp_path / "e" / "one" / "langchain-traces" / "compacted", format="parquet", partitioning="hive")
+    dataset = ds.dataset(
+        tmp_path / "e" / "one" / "langchain-traces" / "compacted",
+        format="parquet",
+        partitioning="hive",
+    )
     assert dataset.count_rows() == 35
     assert set(dataset.to_table(columns=["run_name", "date"]).to_pydict()["run_name"]) == {"one"}
 
 
-def test_a_parquet_file_that_is_named_is_read_and_foreign_ones_are_left_alone(tmp_path: Path) -> None:
+def test_a_parquet_file_that_is_named_is_read_and_foreign_ones_are_left_alone(
+    tmp_path: Path,
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -178,7 +198,9 @@ def test_one_compaction_at_a_time_and_a_dead_ones_lease_is_taken_over(tmp_path: 
     assert not lease.exists()
 
 
-def test_two_compactions_of_one_process_do_not_meet_and_a_lease_with_its_own_number_may_be_a_dead_ones(tmp_path: Path) -> None:
+def test_two_compactions_of_one_process_do_not_meet_and_a_lease_with_its_own_number_may_be_a_dead_ones(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "one", 3)
     refused: list[str] = []
 
@@ -194,15 +216,21 @@ def test_two_compactions_of_one_process_do_not_meet_and_a_lease_with_its_own_num
     lease = tmp_path / "e" / "two" / "langchain-traces" / "compacted" / "_compacting.json"
     lease.parent.mkdir()
     # A container's process often has the number of the one that died before it.
-    lease.write_text(json.dumps({"host": os.uname().nodename, "pid": os.getpid(), "time": time.time()}))
+    lease.write_text(
+        json.dumps({"host": os.uname().nodename, "pid": os.getpid(), "time": time.time()})
+    )
     assert compact(tmp_path).spans == 5
     assert len(load_spans(tmp_path)) == 20
 
 
 def test_a_compaction_that_can_not_write_says_so_and_loses_nothing(tmp_path: Path) -> None:
     write(tmp_path, "one", 3)
-    (tmp_path / "e" / "one" / "langchain-traces" / "compacted").write_text("a file where the folder should be")
-    with pytest.raises(CompactionError, match=r"stopped\. .* Nothing is lost: 0 spans were compacted before"):
+    (tmp_path / "e" / "one" / "langchain-traces" / "compacted").write_text(
+        "a file where the folder should be"
+    )
+    with pytest.raises(
+        CompactionError, match=r"stopped\. .* Nothing is lost: 0 spans were compacted before"
+    ):
         compact(tmp_path)
     assert len(load_spans(tmp_path)) == 15
 
@@ -238,10 +266,11 @@ def test_many_parts_make_several_batches(tmp_path: Path, monkeypatch: pytest.Mon
     assert parquet_spans(tmp_path) == sorted(before["span_id"])
 
 
-# --- killed at any moment -------------------------------------------------------------------------------------------
+# --- killed at any moment -------------------------------------------------------------------------
 WORKER = """
 import sys, time
-from langchain_sagemaker_experiments._scale import _compact, _store
+from langchain_sagemaker_experiments._scale import compaction as _compact
+from langchain_sagemaker_experiments._storage import object_store as _store
 _compact._BATCH_BYTES = 4_000
 for name in ("put", "delete", "create"):
     def slow(self, *args, original=getattr(_store.FolderStore, name)):
@@ -262,7 +291,9 @@ def test_killed_at_twenty_random_moments_nothing_is_lost_or_doubled(tmp_path: Pa
     chance = random.Random(4)
     killed = 0
     for attempt in range(40):
-        process = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(chance.uniform(0.0, 0.25))
@@ -274,7 +305,9 @@ def test_killed_at_twenty_random_moments_nothing_is_lost_or_doubled(tmp_path: Pa
         assert len(listed) == len(set(listed))
         if killed >= 20:
             break
-        if not list(tmp_path.rglob("part-*.jsonl")):  # it got through: there is something to do again
+        if not list(
+            tmp_path.rglob("part-*.jsonl")
+        ):  # it got through: there is something to do again
             write(tmp_path, "one", 10, begin=1_000 * (attempt + 1))
             expected = sorted(load_spans(tmp_path)["span_id"])
     assert killed >= 20
@@ -288,7 +321,8 @@ def test_readers_see_each_span_once_while_compactions_go_on(tmp_path: Path) -> N
     write(tmp_path, "one", 40)
     expected = sorted(load_spans(tmp_path)["span_id"])
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER.replace("grace=0", "grace=3600"), str(tmp_path)], stdout=subprocess.PIPE
+        [sys.executable, "-c", WORKER.replace("grace=0", "grace=3600"), str(tmp_path)],
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     process.stdout.readline()

@@ -1,4 +1,6 @@
-"""Requests grow with bytes, never with spans: counted at ten thousand and at a million, as docs/scale.md reckons."""
+"""Requests grow with bytes, never with spans: counted at ten thousand and at a million, as
+docs/scale.md reckons.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,27 @@ from typing import Any
 import pytest
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, Span
-from langchain_sagemaker_experiments._limits import MAX_PART_BYTES
-from langchain_sagemaker_experiments._reading._sources import find_parts, read_all
+from langchain_sagemaker_experiments._reading.sources import find_parts, read_all
+from langchain_sagemaker_experiments._record.limits import MAX_PART_BYTES
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [10_000, 1_000_000])
-def test_requests_of_writing_and_reading(open_run: Callable[..., Any], local: Any, tmp_path: Any, count: int) -> None:
+def test_requests_of_writing_and_reading(
+    open_run: Callable[..., Any], local: Any, tmp_path: Any, count: int
+) -> None:
     with open_run() as run:
         handler = SageMakerCallbackHandler(run, spool_dir=tmp_path)
         handler.log_trace(Span("first"))
         handler.flush_tracker()  # the session finds its bucket
         before = Counter(local.requests)
         for _ in range(count // 1_000):
-            handler.log_trace(Span("root", children=[Span("step", kind="tool", inputs={"n": n}) for n in range(999)]))
+            handler.log_trace(
+                Span(
+                    "root",
+                    children=[Span("step", kind="tool", inputs={"n": n}) for n in range(999)],
+                )
+            )
         result = handler.flush_tracker()
         written = Counter(local.requests) - before
         assert result.spans == count
@@ -38,7 +47,15 @@ def test_requests_of_writing_and_reading(open_run: Callable[..., Any], local: An
         read = Counter(local.requests) - before
         assert lines == count + 1
         read = Counter(
-            {"ListObjectsV2" if name == "ListBucket" else name: number for name, number in read.items()}
+            {
+                "ListObjectsV2" if name == "ListBucket" else name: number
+                for name, number in read.items()
+            }
         )  # moto 5.1's name
-        assert read == {"ListObjectsV2": math.ceil((len(parts) or 1) / 1_000), "GetObject": len(parts)}
-    print(f"{count:,} spans, {result.bytes:,} bytes: {dict(written)} to write, {dict(read)} to read")
+        assert read == {
+            "ListObjectsV2": math.ceil((len(parts) or 1) / 1_000),
+            "GetObject": len(parts),
+        }
+    print(
+        f"{count:,} spans, {result.bytes:,} bytes: {dict(written)} to write, {dict(read)} to read"
+    )

@@ -1,4 +1,6 @@
-"""Reading at scale: the same answers from pandas, Dask and DuckDB; columns, days and damaged parts as asked."""
+"""Reading at scale: the same answers from pandas, Dask and DuckDB; columns, days and damaged parts
+as asked.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,12 @@ def lazy(request: Any, folder: Path) -> Any:
         return
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster, Client(cluster):
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        Client(cluster),
+    ):
         yield scan_spans(folder)
 
 
@@ -68,11 +75,15 @@ def test_a_scan_gives_what_load_spans_gives(lazy: Any, pandas_frame: pd.DataFram
 
 
 @pytest.mark.parametrize("by", ["model", "component", "session", "day", "run", ["run", "model"]])
-def test_figures_are_the_same_on_either_engine(lazy: Any, pandas_frame: pd.DataFrame, by: Any) -> None:
+def test_figures_are_the_same_on_either_engine(
+    lazy: Any, pandas_frame: pd.DataFrame, by: Any
+) -> None:
     pd.testing.assert_frame_equal(summarize(lazy, by), summarize(pandas_frame, by))
 
 
-def test_figures_are_those_of_duckdb(folder: Path, pandas_frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_figures_are_those_of_duckdb(
+    folder: Path, pandas_frame: pd.DataFrame, tmp_path: Path
+) -> None:
     ours = summarize(pandas_frame[pandas_frame["run_name"] == "one"], "model")
     rows = duckdb.sql(
         "select model, count(*) spans, sum((status = 'error')::int) errors, quantile_cont(duration_ms, 0.5) p50, "
@@ -83,13 +94,19 @@ def test_figures_are_those_of_duckdb(folder: Path, pandas_frame: pd.DataFrame, t
         ours[["model", "spans", "errors", "input_tokens"]].itertuples(index=False, name=None)
     )
     for row, mine in zip(rows, ours.itertuples(), strict=True):
-        assert row[3:6] == pytest.approx((mine.latency_p50_ms, mine.latency_p99_ms, mine.time_to_first_token_p50_ms))
+        assert row[3:6] == pytest.approx(
+            (mine.latency_p50_ms, mine.latency_p99_ms, mine.time_to_first_token_p50_ms)
+        )
 
 
-def test_slowest_traces_and_repeated_prompts_are_the_same_on_either_engine(lazy: Any, pandas_frame: pd.DataFrame) -> None:
+def test_slowest_traces_and_repeated_prompts_are_the_same_on_either_engine(
+    lazy: Any, pandas_frame: pd.DataFrame
+) -> None:
     slow = slowest_traces(pandas_frame, 7)
     assert slow["duration_ms"].is_monotonic_decreasing
-    assert slowest_traces(lazy, 7)[["trace_id", "duration_ms"]].equals(slow[["trace_id", "duration_ms"]])
+    assert slowest_traces(lazy, 7)[["trace_id", "duration_ms"]].equals(
+        slow[["trace_id", "duration_ms"]]
+    )
     pd.testing.assert_frame_equal(repeated_prompts(lazy, 5), repeated_prompts(pandas_frame, 5))
 
 
@@ -97,7 +114,9 @@ def test_cost_comes_from_the_users_prices_and_guesses_none(pandas_frame: pd.Data
     prices = {"gpt-4o-mini": (0.15, 0.6)}
     costs = cost(pandas_frame, prices).set_index("model")
     row = costs.loc["gpt-4o-mini"]
-    assert row["cost"] == pytest.approx((row["input_tokens"] * 0.15 + row["output_tokens"] * 0.6) / 1e6)
+    assert row["cost"] == pytest.approx(
+        (row["input_tokens"] * 0.15 + row["output_tokens"] * 0.6) / 1e6
+    )
     assert pd.isna(costs.loc["claude-sonnet", "cost"])
     by_run = cost(pandas_frame, {**prices, "claude-sonnet": (3.0, 15.0)}, by="run")
     assert by_run["run_name"].tolist() == ["one", "two"]
@@ -108,7 +127,9 @@ def test_a_run_in_s3_is_scanned_by_workers_elsewhere(sdk: Any) -> None:
     from distributed import Client, LocalCluster
 
     with local_sagemaker(server=True):
-        with sdk.Run(experiment_name="scan", run_name="one", sagemaker_session=sdk.Session()) as run:
+        with sdk.Run(
+            experiment_name="scan", run_name="one", sagemaker_session=sdk.Session()
+        ) as run:
             handler = SageMakerCallbackHandler(run)
             for number in range(6):
                 with handler.span(f"{number}", kind="tool"):
@@ -116,9 +137,16 @@ def test_a_run_in_s3_is_scanned_by_workers_elsewhere(sdk: Any) -> None:
                 handler.flush_tracker()
                 if number == 3:
                     compact(run)
-        spans = scan_spans(experiment_name="scan", run_name="one", columns=["name", "run_name", "duration_ms"])
+        spans = scan_spans(
+            experiment_name="scan", run_name="one", columns=["name", "run_name", "duration_ms"]
+        )
         assert spans.npartitions == 3  # one Parquet file, two parts since
-        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster, Client(cluster):
+        with (
+            LocalCluster(
+                n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            ) as cluster,
+            Client(cluster),
+        ):
             found = spans.compute()
         assert sorted(found["name"]) == ["0", "1", "2", "3", "4", "5"]
         assert set(found["run_name"]) == {"one"}
@@ -129,7 +157,9 @@ def test_columns_days_and_kinds_are_pruned(folder: Path, pandas_frame: pd.DataFr
     narrow = scan_spans(folder, columns=["span_id", "input_tokens"], kinds=["chat_model"]).compute()
     assert list(narrow.columns) == ["span_id", "input_tokens"]
     assert len(narrow) == (pandas_frame["kind"] == "chat_model").sum()
-    assert scan_spans(folder, start="2027-01-01").npartitions == 1  # the day's Parquet file is not even opened
+    assert (
+        scan_spans(folder, start="2027-01-01").npartitions == 1
+    )  # the day's Parquet file is not even opened
     middle = pandas_frame["start_time"].iloc[2_000]
     late = scan_spans(folder, start=middle).compute()
     assert len(late) == (pandas_frame["start_time"] >= middle).sum()
@@ -139,7 +169,9 @@ def test_columns_days_and_kinds_are_pruned(folder: Path, pandas_frame: pd.DataFr
         scan_spans(folder, columns=["latency"])
 
 
-def test_damaged_parts_are_named_and_passed_over_or_raised_as_asked(folder: Path, tmp_path: Path) -> None:
+def test_damaged_parts_are_named_and_passed_over_or_raised_as_asked(
+    folder: Path, tmp_path: Path
+) -> None:
     import shutil
 
     place = tmp_path / "damaged"
@@ -165,7 +197,9 @@ def test_nothing_to_scan_is_an_empty_frame(tmp_path: Path) -> None:
 
 
 def test_the_athena_table_has_the_files_columns_and_places() -> None:
-    ddl = athena_ddl("s3://bucket/trial-component-artifacts", experiments=["e"], runs=["one", "two"])
+    ddl = athena_ddl(
+        "s3://bucket/trial-component-artifacts", experiments=["e"], runs=["one", "two"]
+    )
     assert "`input_tokens` bigint" in ddl
     assert "`start_time` timestamp" in ddl
     assert "'projection.run_name.values' = 'one,two'" in ddl

@@ -1,4 +1,6 @@
-"""Spark reads what `compact` wrote, unchanged, and answers what pandas answers. Skipped where pyspark or Java is not there."""
+"""Spark reads what `compact` wrote, unchanged, and answers what pandas answers. Skipped where
+pyspark or Java is not there.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,16 @@ def spark() -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[1]").appName("spans")
-    settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    for name, value in {**settings, "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "2"}.items():
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    for name, value in {
+        **settings,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+    }.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
     yield session
@@ -34,7 +44,8 @@ def test_spark_answers_what_pandas_answers(spark: Any, tmp_path: Path) -> None:
     for number, run in enumerate(("one", "two")):
         write_run(tmp_path, 150, run=run, seed=number)
     compact(tmp_path)
-    # Everything below a folder or prefix, however many runs: what lies between them are no partitions to Spark.
+    # Everything below a folder or prefix, however many runs: what lies between them are no
+    # partitions to Spark.
     reader = spark.read.option("recursiveFileLookup", True).option("pathGlobFilter", "*.parquet")
     frame = reader.parquet(str(tmp_path))
     assert frame.count() == 3_000
@@ -46,7 +57,15 @@ def test_spark_answers_what_pandas_answers(spark: Any, tmp_path: Path) -> None:
         "from spans where kind in ('llm', 'chat_model', 'embedding') group by run_name, model order by run_name, model"
     ).collect()
     expected = summarize(load_spans(tmp_path), ["run", "model"], models_only=True)
-    names = ["run_name", "model", "spans", "errors", "latency_p50_ms", "latency_p99_ms", "time_to_first_token_p50_ms"]
+    names = [
+        "run_name",
+        "model",
+        "spans",
+        "errors",
+        "latency_p50_ms",
+        "latency_p99_ms",
+        "time_to_first_token_p50_ms",
+    ]
     assert len(rows) == len(expected) == 4
     for row, mine in zip(rows, expected.itertuples(), strict=True):
         for found, name in zip(row, [*names, "input_tokens", "output_tokens"], strict=True):
@@ -54,4 +73,7 @@ def test_spark_answers_what_pandas_answers(spark: Any, tmp_path: Path) -> None:
             assert found == (pytest.approx(wanted) if isinstance(wanted, float) else wanted), name
     (moment,) = spark.sql("select min(start_time) from spans").collect()[0]
     first = load_spans(tmp_path)["start_time"].min()
-    assert moment.timestamp() == pytest.approx(first.timestamp()) or moment.replace(tzinfo=first.tzinfo) == first
+    assert (
+        moment.timestamp() == pytest.approx(first.timestamp())
+        or moment.replace(tzinfo=first.tzinfo) == first
+    )

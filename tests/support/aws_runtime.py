@@ -1,4 +1,6 @@
-"""A server on loopback that speaks SageMaker's streaming endpoints and Bedrock's Converse, which moto does not."""
+"""A server on loopback that speaks SageMaker's streaming endpoints and Bedrock's Converse, which
+moto does not.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,18 @@ from typing import Any
 def event(kind: str, payload: bytes, content_type: str = "application/json") -> bytes:
     """One message of AWS's event stream: lengths, checksum, headers, payload, checksum."""
     headers = b""
-    for name, value in ((":event-type", kind), (":content-type", content_type), (":message-type", "event")):
-        headers += struct.pack("!B", len(name)) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
+    for name, value in (
+        (":event-type", kind),
+        (":content-type", content_type),
+        (":message-type", "event"),
+    ):
+        headers += (
+            struct.pack("!B", len(name))
+            + name.encode()
+            + b"\x07"
+            + struct.pack("!H", len(value))
+            + value.encode()
+        )
     prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
     message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
     return message + struct.pack("!I", zlib.crc32(message))
@@ -32,8 +44,17 @@ class _Handler(BaseHTTPRequestHandler):
         request = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.endswith("/invocations-response-stream"):
             inputs = json.loads(request)["inputs"]
-            lines = [json.dumps([{"generated_text": word}]) + "\n" for word in f"You said {inputs}".split()]
-            self._send(b"".join(event("PayloadPart", line.encode(), "application/octet-stream") for line in lines), stream=True)
+            lines = [
+                json.dumps([{"generated_text": word}]) + "\n"
+                for word in f"You said {inputs}".split()
+            ]
+            self._send(
+                b"".join(
+                    event("PayloadPart", line.encode(), "application/octet-stream")
+                    for line in lines
+                ),
+                stream=True,
+            )
         elif self.path.endswith("/converse"):
             self._send(json.dumps(self._converse(json.loads(request))).encode())
         elif self.path.endswith("/converse-stream"):
@@ -41,7 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _converse(self, request: dict[str, Any]) -> dict[str, Any]:
         return {
-            "output": {"message": {"role": "assistant", "content": [{"text": "Hello from Bedrock"}]}},
+            "output": {
+                "message": {"role": "assistant", "content": [{"text": "Hello from Bedrock"}]}
+            },
             "stopReason": "end_turn",
             "usage": {
                 "inputTokens": 7,
@@ -56,14 +79,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _converse_events(self) -> Iterator[bytes]:
         yield event("messageStart", b'{"role":"assistant"}')
         for word in ("Hello", " from", " Bedrock"):
-            yield event("contentBlockDelta", json.dumps({"contentBlockIndex": 0, "delta": {"text": word}}).encode())
+            yield event(
+                "contentBlockDelta",
+                json.dumps({"contentBlockIndex": 0, "delta": {"text": word}}).encode(),
+            )
         yield event("contentBlockStop", b'{"contentBlockIndex":0}')
         yield event("messageStop", b'{"stopReason":"end_turn"}')
-        yield event("metadata", b'{"usage":{"inputTokens":7,"outputTokens":3,"totalTokens":10},"metrics":{"latencyMs":5}}')
+        yield event(
+            "metadata",
+            b'{"usage":{"inputTokens":7,"outputTokens":3,"totalTokens":10},"metrics":{"latencyMs":5}}',
+        )
 
     def _send(self, body: bytes, *, stream: bool = False) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "application/vnd.amazon.eventstream" if stream else "application/json")
+        self.send_header(
+            "Content-Type", "application/vnd.amazon.eventstream" if stream else "application/json"
+        )
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

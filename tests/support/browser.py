@@ -29,9 +29,14 @@ class Opened:
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", lambda message: self.messages.append(f"{message.type}: {message.text}"))
+        self.page.on(
+            "console", lambda message: self.messages.append(f"{message.type}: {message.text}")
+        )
         self.page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: (self.messages.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on(
+            "dialog",
+            lambda dialog: (self.messages.append(f"dialog: {dialog.message}"), dialog.dismiss()),
+        )
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     def open(self, path: Path, fragment: str = "") -> Any:
@@ -41,7 +46,9 @@ class Opened:
         return self.page
 
     def until(self, expression: str) -> None:
-        """Wait until an expression is true. Playwright's own wait would have the page evaluate a text, which its policy forbids."""
+        """Wait until an expression is true. Playwright's own wait would have the page evaluate a
+        text, which its policy forbids.
+        """
         for _ in range(400):
             if self.page.evaluate(expression):
                 return
@@ -55,4 +62,8 @@ class Opened:
 
     def network(self) -> list[str]:
         """What was asked for beyond the file itself."""
-        return [url for url in self.requests if not url.startswith(("file:///", "data:,", "about:srcdoc"))]
+        return [
+            url
+            for url in self.requests
+            if not url.startswith(("file:///", "data:,", "about:srcdoc"))
+        ]

@@ -40,12 +40,14 @@ class Recording:
 
     def records(self) -> list[dict[str, Any]]:
         """Flush, and return all records so far, one for each span, in order of their start."""
-        from langchain_sagemaker_experiments._reading._parse import merge_records, parse_part
+        from langchain_sagemaker_experiments._reading.parse import merge_records, parse_part
 
         result = self.handler.flush_tracker()
         assert result.faults == {}, result.faults
         problems: list[Any] = []
-        records = merge_records(record for part in self.parts for record in parse_part("memory", part, problems))
+        records = merge_records(
+            record for part in self.parts for record in parse_part("memory", part, problems)
+        )
         assert not problems
         return sorted(records, key=lambda record: record["start_time"])
 
@@ -55,7 +57,9 @@ class Recording:
 
     def one(self, **fields: Any) -> dict[str, Any]:
         """The one record with these fields."""
-        found = [r for r in self.records() if all(r[name] == value for name, value in fields.items())]
+        found = [
+            r for r in self.records() if all(r[name] == value for name, value in fields.items())
+        ]
         assert len(found) == 1, f"{len(found)} records with {fields}"
         return found[0]
 
@@ -65,11 +69,21 @@ class Recording:
 
 
 def trees(records: list[dict[str, Any]], *fields: str) -> list[Any]:
-    """Records as nested tuples `(kind, name, status, *fields, [children])`, children in order of their start."""
+    """Records as nested tuples `(kind, name, status, *fields, [children])`, children in order of
+    their start.
+    """
     ids = {record["span_id"] for record in records}
 
     def node(record: dict[str, Any]) -> Any:
-        children = [node(child) for child in records if child["parent_span_id"] == record["span_id"]]
-        return (record["kind"], record["name"], record["status"], *(record[name] for name in fields), children)
+        children = [
+            node(child) for child in records if child["parent_span_id"] == record["span_id"]
+        ]
+        return (
+            record["kind"],
+            record["name"],
+            record["status"],
+            *(record[name] for name in fields),
+            children,
+        )
 
     return [node(record) for record in records if record["parent_span_id"] not in ids]

@@ -6,12 +6,14 @@ import sys
 
 
 def main() -> None:
-    """Run the command; a missing extra and errors of ours end it with one message and a code, not with a stack trace."""
+    """Run the command; a missing extra and errors of ours end it with one message and a code, not
+    with a stack trace.
+    """
     from ..exceptions import MissingExtraError, TrackerError
 
     try:
         try:
-            from ._app import app
+            from .app import app
         except ImportError as error:
             missing = (error.name or "rich").split(".")[0]
             raise MissingExtraError(missing, "cli", "sagemaker-traces") from error

@@ -1,6 +1,8 @@
-"""Where parts of JSON Lines go: a SageMaker Run, a folder, or any object with `log_file`. Knows bytes and Runs, not spans."""
+"""Where parts of JSON Lines go: a SageMaker Run, a folder, or any object with `log_file`. Knows
+bytes and Runs, not spans.
+"""
 
-from ._base import Destination
-from ._find import destination_for, surrounding_run
+from .base import Destination
+from .choose import destination_for, surrounding_run
 
 __all__ = ["Destination", "destination_for", "surrounding_run"]

@@ -1,5 +1,7 @@
-"""Spans in other people's formats: JSON Lines, CSV, Parquet, Chrome trace (Perfetto), OTLP JSON. A file for each format."""
+"""Spans in other people's formats: JSON Lines, CSV, Parquet, Chrome trace (Perfetto), OTLP JSON. A
+file for each format.
+"""
 
-from ._export import FORMATS, export_spans, format_of
+from .registry import FORMATS, export_spans, format_of
 
 __all__ = ["FORMATS", "export_spans", "format_of"]

@@ -1,7 +1,9 @@
-"""Spans back from S3 or a folder: finds the parts, takes what is whole, puts records of one span together. Knows no handler."""
+"""Spans back from S3 or a folder: finds the parts, takes what is whole, puts records of one span
+together. Knows no handler.
+"""
 
-from ._frame import COLUMNS, to_frame
-from ._load import load_records, load_spans
-from ._parse import Problem
+from .frame import COLUMNS, to_frame
+from .load import load_records, load_spans
+from .parse import Problem
 
 __all__ = ["COLUMNS", "Problem", "load_records", "load_spans", "to_frame"]

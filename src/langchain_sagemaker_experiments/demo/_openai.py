@@ -1,4 +1,6 @@
-"""A server on loopback that speaks OpenAI's completion and chat protocols and answers from a script, streaming included."""
+"""A server on loopback that speaks OpenAI's completion and chat protocols and answers from a
+script, streaming included.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class Reply:
     Attributes:
         text: the answer.
         tool_calls: tools the model asks for, as `{"name": ..., "arguments": {...}}`.
-        finish_reason: as OpenAI sends it; by default `tool_calls` where there are some, else `stop`.
+        finish_reason: as OpenAI sends it; by default `tool_calls` where there are some, else
+            `stop`.
         status: HTTP status; 400 and above make it an error with `text` as its message.
         delay: seconds before each streamed piece.
         break_after: close the connection after so many streamed pieces.
@@ -58,7 +61,8 @@ class ScriptedOpenAI:
 
 @contextmanager
 def scripted_openai(script: Script) -> Iterator[ScriptedOpenAI]:
-    """Serve `/v1/completions`, `/v1/chat/completions` and `/v1/embeddings` on a free port of loopback.
+    """Serve `/v1/completions`, `/v1/chat/completions` and `/v1/embeddings` on a free port of
+    loopback.
 
     Args:
         script: gives the answer to each request.
@@ -101,7 +105,10 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.script(text, request)
         reply = Reply(answer) if isinstance(answer, str) else answer
         if reply.status >= 400:
-            self._send(reply.status, {"error": {"message": reply.text, "type": "scripted_error", "code": None}})
+            self._send(
+                reply.status,
+                {"error": {"message": reply.text, "type": "scripted_error", "code": None}},
+            )
         elif request.get("stream"):
             self._stream(request, reply, chat)
         else:
@@ -157,7 +164,12 @@ def _usage(request: Request, reply: Reply) -> dict[str, Any]:
 
 
 def _head(request: Request, kind: str) -> dict[str, Any]:
-    return {"id": "scripted-1", "object": kind, "created": 1_700_000_000, "model": request.get("model", "scripted")}
+    return {
+        "id": "scripted-1",
+        "object": kind,
+        "created": 1_700_000_000,
+        "model": request.get("model", "scripted"),
+    }
 
 
 def _calls(reply: Reply) -> list[dict[str, Any]]:
@@ -174,18 +186,37 @@ def _calls(reply: Reply) -> list[dict[str, Any]]:
 
 def _whole(request: Request, reply: Reply, chat: bool) -> dict[str, Any]:
     if not chat:
-        choices = [{"index": 0, "text": reply.text, "logprobs": None, "finish_reason": reply.reason()}]
-        return {**_head(request, "text_completion"), "choices": choices, "usage": _usage(request, reply)}
+        choices = [
+            {"index": 0, "text": reply.text, "logprobs": None, "finish_reason": reply.reason()}
+        ]
+        return {
+            **_head(request, "text_completion"),
+            "choices": choices,
+            "usage": _usage(request, reply),
+        }
     message: dict[str, Any] = {"role": "assistant", "content": reply.text}
     if reply.tool_calls:
-        message["tool_calls"] = [{key: value for key, value in call.items() if key != "index"} for call in _calls(reply)]
+        message["tool_calls"] = [
+            {key: value for key, value in call.items() if key != "index"} for call in _calls(reply)
+        ]
     choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": reply.reason()}]
-    return {**_head(request, "chat.completion"), "choices": choices, "usage": _usage(request, reply)}
+    return {
+        **_head(request, "chat.completion"),
+        "choices": choices,
+        "usage": _usage(request, reply),
+    }
 
 
 def _chunks(request: Request, reply: Reply, chat: bool) -> Iterator[dict[str, Any]]:
     head = _head(request, "chat.completion.chunk" if chat else "text_completion")
-    pieces = [piece if position == 0 else f" {piece}" for position, piece in enumerate(reply.text.split(" "))] if reply.text else []
+    pieces = (
+        [
+            piece if position == 0 else f" {piece}"
+            for position, piece in enumerate(reply.text.split(" "))
+        ]
+        if reply.text
+        else []
+    )
 
     def choice(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
         body = {"delta": delta} if chat else {"text": delta.get("content", ""), "logprobs": None}
@@ -202,5 +233,13 @@ def _chunks(request: Request, reply: Reply, chat: bool) -> Iterator[dict[str, An
 
 def _embeddings(request: Request) -> dict[str, Any]:
     texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
-    data = [{"object": "embedding", "index": i, "embedding": [float(len(str(t))), 1.0, 0.5]} for i, t in enumerate(texts)]
-    return {"object": "list", "data": data, "model": request.get("model"), "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    data = [
+        {"object": "embedding", "index": i, "embedding": [float(len(str(t))), 1.0, 0.5]}
+        for i, t in enumerate(texts)
+    ]
+    return {
+        "object": "list",
+        "data": data,
+        "model": request.get("model"),
+        "usage": {"prompt_tokens": 1, "total_tokens": 1},
+    }

@@ -1,12 +1,14 @@
-"""The three scenarios of the "SageMaker Tracking" page: one model, a sequential chain, an agent with tools."""
+"""The three scenarios of the "SageMaker Tracking" page: one model, a sequential chain, an agent
+with tools.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from .._handler import SageMakerCallbackHandler
 from ..exceptions import MissingExtraError
+from ..handler import SageMakerCallbackHandler
 from ._stand_ins import load_tools
 
 HPARAMS: Final[dict[str, Any]] = {"temperature": 0.1, "model_name": "gpt-3.5-turbo-instruct"}
@@ -19,7 +21,9 @@ _REVIEW = """You are a play critic from the New York Times. \
 Given the synopsis of play, it is your job to write a review for that play.
 Play Synopsis: {synopsis}
 Review from a New York Times play critic of the above play:"""
-_QUESTION = "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+_QUESTION = (
+    "Who is the oldest person alive? And what is their current age raised to the power of 1.51?"
+)
 
 
 def _model(handler: SageMakerCallbackHandler) -> Any:
@@ -38,7 +42,9 @@ def one_model(handler: SageMakerCallbackHandler) -> str:
     """Scenario 1: one model answers one prompt."""
     from langchain_classic.chains import LLMChain
 
-    chain = LLMChain(llm=_model(handler), prompt=_prompt("tell me a joke about {topic}"), callbacks=[handler])
+    chain = LLMChain(
+        llm=_model(handler), prompt=_prompt("tell me a joke about {topic}"), callbacks=[handler]
+    )
     return str(chain.invoke({"topic": "fish"})["text"])
 
 
@@ -50,7 +56,11 @@ def sequential_chain(handler: SageMakerCallbackHandler) -> str:
     first = LLMChain(llm=llm, prompt=_prompt(_SYNOPSIS), callbacks=[handler])
     second = LLMChain(llm=llm, prompt=_prompt(_REVIEW), callbacks=[handler])
     chain = SimpleSequentialChain(chains=[first, second], callbacks=[handler])
-    return str(chain.invoke({"input": "documentary about good video games that push the boundary of game design"})["output"])
+    return str(
+        chain.invoke(
+            {"input": "documentary about good video games that push the boundary of game design"}
+        )["output"]
+    )
 
 
 def agent_with_tools(handler: SageMakerCallbackHandler) -> str:
@@ -76,7 +86,13 @@ def check_installed() -> None:
     Raises:
         MissingExtraError: a package the scenarios need is not installed.
     """
-    for module in ("langchain_classic", "langchain_openai", "langchain_community", "mypy_extensions", "numexpr"):
+    for module in (
+        "langchain_classic",
+        "langchain_openai",
+        "langchain_community",
+        "mypy_extensions",
+        "numexpr",
+    ):
         try:
             __import__(module)
         except ImportError as error:

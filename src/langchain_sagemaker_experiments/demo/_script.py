@@ -1,4 +1,6 @@
-"""What the scripted model says in the three scenarios: canned, but in the form each chain and agent expects."""
+"""What the scripted model says in the three scenarios: canned, but in the form each chain and agent
+expects.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,23 @@ def _chat(messages: list[dict[str, Any]], text: str, has_tools: bool) -> Reply |
         return _plain(text).strip()
     results = [message for message in messages if message["role"] == "tool"]
     if not results:
-        return Reply(tool_calls=({"id": "call_search", "name": "search", "arguments": {"query": "oldest person alive age"}},))
+        return Reply(
+            tool_calls=(
+                {
+                    "id": "call_search",
+                    "name": "search",
+                    "arguments": {"query": "oldest person alive age"},
+                },
+            )
+        )
     if len(results) == 1:
-        return Reply(tool_calls=({"id": "call_calculator", "name": "calculator", "arguments": {"expression": _POWER}},))
+        return Reply(
+            tool_calls=(
+                {
+                    "id": "call_calculator",
+                    "name": "calculator",
+                    "arguments": {"expression": _POWER},
+                },
+            )
+        )
     return f"Ethel Caterham is 116 years old; 116 to the power of 1.51 is {results[-1]['content']}."

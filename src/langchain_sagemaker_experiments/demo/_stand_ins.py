@@ -28,15 +28,20 @@ _AWS_SIGNS: Final = (
 
 def has_aws() -> bool:
     """Tell whether AWS credentials are configured, without asking the network for them."""
-    return any(os.environ.get(name) for name in _AWS_SIGNS) or (Path.home() / ".aws" / "credentials").is_file()
+    return (
+        any(os.environ.get(name) for name in _AWS_SIGNS)
+        or (Path.home() / ".aws" / "credentials").is_file()
+    )
 
 
 @contextmanager
 def stand_ins(*, force: bool | None = None) -> Iterator[list[str]]:
-    """Run a block with whatever it lacks: a local SageMaker without AWS credentials, a scripted model without OPENAI_API_KEY.
+    """Run a block with whatever it lacks: a local SageMaker without AWS credentials, a scripted
+    model without OPENAI_API_KEY.
 
     Args:
-        force: use them even where the real services are configured; None asks the variable SAGEMAKER_TRACES_STAND_INS.
+        force: use them even where the real services are configured; None asks the variable
+            SAGEMAKER_TRACES_STAND_INS.
 
     Yields:
         What is stood in for, in words.
@@ -61,7 +66,8 @@ def stand_ins(*, force: bool | None = None) -> Iterator[list[str]]:
 
 
 def load_tools(names: Sequence[str], llm: Any = None, **options: Any) -> list[Any]:
-    """Do what LangChain's `load_tools` does, with canned search results when SERPAPI_API_KEY is missing.
+    """Do what LangChain's `load_tools` does, with canned search results when SERPAPI_API_KEY is
+    missing.
 
     Args:
         names: `serpapi` and any other tool LangChain can load.
@@ -75,8 +81,12 @@ def load_tools(names: Sequence[str], llm: Any = None, **options: Any) -> list[An
         from langchain_community.agent_toolkits.load_tools import load_tools as load
         from langchain_core.tools import Tool
     except ImportError as error:
-        raise MissingExtraError(error.name or "langchain-community", "demo", "load_tools") from error
-    scripted = "serpapi" in names and (os.environ.get(FORCE) == "1" or not os.environ.get("SERPAPI_API_KEY"))
+        raise MissingExtraError(
+            error.name or "langchain-community", "demo", "load_tools"
+        ) from error
+    scripted = "serpapi" in names and (
+        os.environ.get(FORCE) == "1" or not os.environ.get("SERPAPI_API_KEY")
+    )
     tools: list[Any] = []
     for name in names:
         if scripted and name == "serpapi":

@@ -1,4 +1,6 @@
-"""`python -m langchain_sagemaker_experiments.local`: the local SageMaker as a server for other processes, until Ctrl-C."""
+"""`python -m langchain_sagemaker_experiments.local`: the local SageMaker as a server for other
+processes, until Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ def main() -> None:
         prog="python -m langchain_sagemaker_experiments.local",
         description="A local SageMaker Experiments and S3. Set the printed variables in the shells that shall use it.",
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument("--region", default="us-east-1", help="AWS region to stand in for (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on (default: a free one)"
+    )
+    parser.add_argument(
+        "--region", default="us-east-1", help="AWS region to stand in for (default: %(default)s)"
+    )
     options = parser.parse_args()
     with local_sagemaker(server=True, port=options.port, region=options.region) as local:
         for name, value in local.environment.items():

@@ -17,7 +17,8 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_SESSION_TOKEN": "testing",
     "AWS_SECURITY_TOKEN": "testing",
-    # No look at the machine's own identity or configuration: nothing may reach a real account from here.
+    # No look at the machine's own identity or configuration: nothing may reach a real account from
+    # here.
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -37,7 +38,8 @@ class LocalSageMaker:
         bucket: the default bucket of the account; in server mode it is there from the start.
         endpoint_url: where the server listens; None in process.
         environment: variables that let another process, or a boto3 client made by hand, reach it.
-        requests: how many requests of each operation were answered since the start, such as `{"PutObject": 3}`.
+        requests: how many requests of each operation were answered since the start, such as
+            `{"PutObject": 3}`.
     """
 
     region: str
@@ -57,13 +59,15 @@ def local_sagemaker(
     """Stand in for SageMaker Experiments, S3 and what else moto knows, with an empty account.
 
     Args:
-        server: listen on loopback, for other processes too; else requests of this process are caught before they leave it.
+        server: listen on loopback, for other processes too; else requests of this process are
+            caught before they leave it.
         region: the AWS region to stand in for.
         port: port of the server, 0 for a free one.
         enforce_limits: refuse what the service would refuse for its length, number or form.
 
     Yields:
-        A `LocalSageMaker`. While it is open, boto3 clients of this process find it by environment variables.
+        A `LocalSageMaker`. While it is open, boto3 clients of this process find it by environment
+        variables.
 
     Raises:
         MissingExtraError: moto is not installed.
@@ -88,7 +92,9 @@ def local_sagemaker(
             stack.enter_context(_environment(environment))
             _create_bucket(local)
         else:
-            stack.enter_context(_environment(environment, remove=("AWS_ENDPOINT_URL", "AWS_PROFILE")))
+            stack.enter_context(
+                _environment(environment, remove=("AWS_ENDPOINT_URL", "AWS_PROFILE"))
+            )
             stack.enter_context(mock_aws())
         local.environment = environment
         _active.append(local)
@@ -97,28 +103,39 @@ def local_sagemaker(
 
 
 def current_local_sagemaker() -> LocalSageMaker | None:
-    """Return the local SageMaker that is open in this process, or None: boto3 then talks to AWS itself."""
+    """Return the local SageMaker that is open in this process, or None: boto3 then talks to AWS
+    itself.
+    """
     return _active[-1] if _active else None
 
 
 def _create_bucket(local: LocalSageMaker) -> None:
     import boto3
 
-    location = {} if local.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": local.region}}
+    location = (
+        {}
+        if local.region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": local.region}}
+    )
     boto3.client("s3").create_bucket(Bucket=local.bucket, **location)
 
 
 @contextmanager
 def _sdk_config(bucket: str | None) -> Iterator[str]:
-    """Settings of the sagemaker SDK for the time being, as a file's path: no telemetry, and the default bucket's name.
+    """Settings of the sagemaker SDK for the time being, as a file's path: no telemetry, and the
+    default bucket's name.
 
-    The SDK asks STS for the account behind the default bucket at an address of its own making, past AWS_ENDPOINT_URL; a
-    named bucket spares the question. Versions that have no telemetry yet refuse the setting, so it is left out for them.
+    The SDK asks STS for the account behind the default bucket at an address of its own making, past
+    AWS_ENDPOINT_URL; a named bucket spares the question. Versions that have no telemetry yet refuse
+    the setting, so it is left out for them.
     """
     modules = [f"Session: {{DefaultS3Bucket: {bucket}}}"] if bucket else []
     if _has_telemetry():
         modules.append("TelemetryOptOut: true")
-    lines = ["SchemaVersion: '1.0'", f"SageMaker: {{PythonSDK: {{Modules: {{{', '.join(modules)}}}}}}}"]
+    lines = [
+        "SchemaVersion: '1.0'",
+        f"SageMaker: {{PythonSDK: {{Modules: {{{', '.join(modules)}}}}}}}",
+    ]
     with tempfile.TemporaryDirectory(prefix="local-sagemaker-") as folder:
         path = os.path.join(folder, "config.yaml")
         with open(path, "w", encoding="utf-8") as file:
@@ -142,13 +159,16 @@ def _serve(port: int) -> Iterator[str]:
     try:
         from moto.server import ThreadedMotoServer
     except ImportError as error:
-        raise MissingExtraError("moto[server]", "local", "The local SageMaker as a server") from error
+        raise MissingExtraError(
+            "moto[server]", "local", "The local SageMaker as a server"
+        ) from error
     import logging
 
     import moto.backends
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # An address, not a name: botocore then leaves the bucket in the path, where the server looks for it.
+    # An address, not a name: botocore then leaves the bucket in the path, where the server looks
+    # for it.
     moto_server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     moto_server.start()
     try:
@@ -166,7 +186,9 @@ def _serve(port: int) -> Iterator[str]:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str], remove: tuple[str, ...] = ("AWS_PROFILE",)) -> Iterator[None]:
+def _environment(
+    variables: Mapping[str, str], remove: tuple[str, ...] = ("AWS_PROFILE",)
+) -> Iterator[None]:
     import boto3
 
     with mock.patch.dict(os.environ, variables):

@@ -1,4 +1,6 @@
-"""SageMaker Experiments over moto's store: what moto's own operations lack, each as the service's documentation has it."""
+"""SageMaker Experiments over moto's store: what moto's own operations lack, each as the service's
+documentation has it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def create_experiment(backend: Any, request: Mapping[str, Any]) -> dict[str, Any
     name = request["ExperimentName"]
     if name in backend.experiments:
         raise _taken("Experiment", "Experiment", name)
-    experiment: Any = FakeExperiment(backend.account_id, backend.region_name, name, list(request.get("Tags") or ()))
+    experiment: Any = FakeExperiment(
+        backend.account_id, backend.region_name, name, list(request.get("Tags") or ())
+    )
     backend.experiments[name] = experiment
     return {"ExperimentArn": experiment.arn}
 
@@ -51,7 +55,14 @@ def create_trial(backend: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         raise _taken("Trial", "Trial", name)
     if experiment not in backend.experiments:
         raise _missing("Experiment", experiment)
-    trial = FakeTrial(backend.account_id, backend.region_name, name, experiment, list(request.get("Tags") or ()), [])
+    trial = FakeTrial(
+        backend.account_id,
+        backend.region_name,
+        name,
+        experiment,
+        list(request.get("Tags") or ()),
+        [],
+    )
     backend.trials[name] = trial
     return {"TrialArn": trial.arn}
 
@@ -80,7 +91,9 @@ def create_trial_component(backend: Any, request: Mapping[str, Any]) -> dict[str
     return {"TrialComponentArn": component.arn}
 
 
-def update_trial_component(backend: Any, request: Mapping[str, Any], enforce_limits: bool) -> dict[str, Any]:
+def update_trial_component(
+    backend: Any, request: Mapping[str, Any], enforce_limits: bool
+) -> dict[str, Any]:
     """UpdateTrialComponent: maps are merged by key, `…ToRemove` removes keys."""
     component = _component(backend, request["TrialComponentName"])
     for name, attribute in (
@@ -100,7 +113,9 @@ def update_trial_component(backend: Any, request: Mapping[str, Any], enforce_lim
         for key in request.get(f"{name}ToRemove") or ():
             merged.pop(key, None)
         if enforce_limits and len(merged) > maximum("sagemaker", shape):
-            raise ValidationError(f"The number of {name} of a trial component must not exceed {maximum('sagemaker', shape)}.")
+            raise ValidationError(
+                f"The number of {name} of a trial component must not exceed {maximum('sagemaker', shape)}."
+            )
         setattr(component, attribute, merged)
     component.last_modified_time = _now()
     return {"TrialComponentArn": component.arn}
@@ -126,12 +141,16 @@ def associate_trial_component(backend: Any, request: Mapping[str, Any]) -> dict[
 
 def list_trial_components(backend: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """ListTrialComponents by experiment, trial and time, sorted and paged."""
-    records = [component_record(backend, component) for component in backend.trial_components.values()]
+    records = [
+        component_record(backend, component) for component in backend.trial_components.values()
+    ]
     experiment, trial = request.get("ExperimentName"), request.get("TrialName")
     if experiment is not None:
         if experiment not in backend.experiments:
             raise _missing("Experiment", experiment)
-        records = [r for r in records if any(p["ExperimentName"] == experiment for p in r["Parents"])]
+        records = [
+            r for r in records if any(p["ExperimentName"] == experiment for p in r["Parents"])
+        ]
     if trial is not None:
         records = [r for r in records if any(p["TrialName"] == trial for p in r["Parents"])]
     before, after = request.get("CreatedBefore"), request.get("CreatedAfter")
@@ -152,12 +171,16 @@ def list_trial_components(backend: Any, request: Mapping[str, Any]) -> dict[str,
         "CreationTime",
         "LastModifiedTime",
     )
-    summaries = [{name: record[name] for name in names if record.get(name) is not None} for record in found]
+    summaries = [
+        {name: record[name] for name in names if record.get(name) is not None} for record in found
+    ]
     return {"TrialComponentSummaries": summaries, "NextToken": token}
 
 
 def search(backend: Any, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Search over experiments, trials and trial components; None for other resources, which moto serves itself."""
+    """Search over experiments, trials and trial components; None for other resources, which moto
+    serves itself.
+    """
     if request.get("Resource") not in _RESOURCES:
         return None
     store, name = _RESOURCES[request["Resource"]]
@@ -213,7 +236,9 @@ def _aware(value: Any) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
     if isinstance(value, str):
         value = datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
-    aware: datetime.datetime = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    aware: datetime.datetime = (
+        value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    )
     return aware
 
 
@@ -224,14 +249,20 @@ def put_metrics(backend: Any, name: str, data: list[dict[str, Any]]) -> dict[str
         return {"Errors": [{"Code": "VALIDATION_ERROR", "MetricIndex": 0}]}
     for metric in data:
         known = component.metrics.setdefault(
-            metric["MetricName"], {"MetricName": metric["MetricName"], "Timestamp": int(metric["Timestamp"]), "Values": {}}
+            metric["MetricName"],
+            {
+                "MetricName": metric["MetricName"],
+                "Timestamp": int(metric["Timestamp"]),
+                "Values": {},
+            },
         )
-        # moto keeps one value for each step; a key of our own keeps all, and the latest stays the last.
+        # moto keeps one value for each step; a key of our own keeps all, and the latest stays the
+        # last.
         known["Values"][len(known["Values"])] = {**metric, "Step": metric.get("Step")}
     return {"Errors": []}
 
 
-# --- lineage, as far as Run.log_precision_recall and its like need it -----------------------------------------------
+# --- lineage, as far as Run.log_precision_recall and its like need it -----------------------------
 def create_artifact(backend: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """CreateArtifact: one lineage artifact for each source."""
     source = request["Source"]["SourceUri"]

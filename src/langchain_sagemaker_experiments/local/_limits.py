@@ -1,4 +1,6 @@
-"""The service's limits, read from botocore's model of the service, which names them but does not check them."""
+"""The service's limits, read from botocore's model of the service, which names them but does not
+check them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def service_model(service: str) -> ServiceModel:
 
 
 def violations(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
-    """Return what of a request breaks the service's model, in the words AWS uses; empty when it fits."""
+    """Return what of a request breaks the service's model, in the words AWS uses; empty when it
+    fits.
+    """
     found: list[str] = []
     shape = service_model(service).operation_model(operation).input_shape
     if shape is not None:
@@ -41,7 +45,9 @@ def _check(value: Any, shape: Shape, path: str, found: list[str]) -> None:
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         for name in shape.required_members:
             if name not in value:
-                found.append(f"Value null at '{_join(path, name)}' failed to satisfy constraint: Member must not be null")
+                found.append(
+                    f"Value null at '{_join(path, name)}' failed to satisfy constraint: Member must not be null"
+                )
         for name, member in value.items():
             if name in shape.members and member is not None:
                 _check(member, shape.members[name], _join(path, name), found)
@@ -88,8 +94,14 @@ def _check_text(value: str, shape: StringShape, path: str, found: list[str]) -> 
             f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: {list(shape.enum)}"
         )
     pattern = shape.metadata.get("pattern")
-    # Java's \p{...} classes are unknown to Python's re; the few shapes that use them (tags) are checked by length only.
-    if pattern and pattern != ".*" and "\\p{" not in pattern and not re.fullmatch(pattern, value, re.DOTALL):
+    # Java's \p{...} classes are unknown to Python's re; the few shapes that use them (tags) are
+    # checked by length only.
+    if (
+        pattern
+        and pattern != ".*"
+        and "\\p{" not in pattern
+        and not re.fullmatch(pattern, value, re.DOTALL)
+    ):
         found.append(
             f"Value '{value[:60]}' at '{path}' failed to satisfy constraint: "
             f"Member must satisfy regular expression pattern: {pattern}"

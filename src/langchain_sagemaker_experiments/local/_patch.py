@@ -1,4 +1,6 @@
-"""Puts our operations in the place of moto's, counts requests, refuses what breaks a limit; and takes it all back."""
+"""Puts our operations in the place of moto's, counts requests, refuses what breaks a limit; and
+takes it all back.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ _open = 0
 
 @contextmanager
 def patched_moto(requests: dict[str, int], enforce_limits: bool) -> Iterator[None]:
-    """Replace moto's SageMaker Experiments by ours while open. Only one may be open at a time in a process.
+    """Replace moto's SageMaker Experiments by ours while open. Only one may be open at a time in a
+    process.
 
     Args:
         requests: counts the requests by operation.
@@ -50,17 +53,35 @@ def patched_moto(requests: dict[str, int], enforce_limits: bool) -> Iterator[Non
     global _open
     with _lock:
         if _open:
-            raise RuntimeError("local_sagemaker() is open already in this process; use that one, or leave it first.")
+            raise RuntimeError(
+                "local_sagemaker() is open already in this process; use that one, or leave it first."
+            )
         _open += 1
     try:
         with ExitStack() as stack:
             for name, operation in _OPERATIONS.items():
-                stack.enter_context(mock.patch.object(SageMakerResponse, name, _method(operation), create=True))
-            stack.enter_context(mock.patch.object(SageMakerResponse, "update_trial_component", _update(enforce_limits)))
-            stack.enter_context(mock.patch.object(SageMakerResponse, "search", _search(SageMakerResponse.search)))
-            stack.enter_context(mock.patch.object(SageMakerMetricsBackend, "batch_put_metrics", _put_metrics))
-            stack.enter_context(mock.patch.object(SageMakerMetricsResponse, "batch_put_metrics", _metrics_response))
-            stack.enter_context(mock.patch.object(SageMakerResponse, "batch_put_metrics", _metrics_response, create=True))
+                stack.enter_context(
+                    mock.patch.object(SageMakerResponse, name, _method(operation), create=True)
+                )
+            stack.enter_context(
+                mock.patch.object(
+                    SageMakerResponse, "update_trial_component", _update(enforce_limits)
+                )
+            )
+            stack.enter_context(
+                mock.patch.object(SageMakerResponse, "search", _search(SageMakerResponse.search))
+            )
+            stack.enter_context(
+                mock.patch.object(SageMakerMetricsBackend, "batch_put_metrics", _put_metrics)
+            )
+            stack.enter_context(
+                mock.patch.object(SageMakerMetricsResponse, "batch_put_metrics", _metrics_response)
+            )
+            stack.enter_context(
+                mock.patch.object(
+                    SageMakerResponse, "batch_put_metrics", _metrics_response, create=True
+                )
+            )
             call = _counted(BaseResponse.call_action, requests, enforce_limits)
             stack.enter_context(mock.patch.object(BaseResponse, "call_action", call))
             stack.enter_context(_counted_s3(requests))
@@ -71,7 +92,9 @@ def patched_moto(requests: dict[str, int], enforce_limits: bool) -> Iterator[Non
 
 
 def _request(response: Any) -> dict[str, Any]:
-    """The request's parameters as moto parsed them: times are datetimes, everything else is as it was sent."""
+    """The request's parameters as moto parsed them: times are datetimes, everything else is as it
+    was sent.
+    """
     params = getattr(response, "params", None)
     if isinstance(params, dict) and params:
         return dict(params)
@@ -88,7 +111,11 @@ def _method(operation: _Operation) -> Callable[[Any], ActionResult]:
 
 def _update(enforce_limits: bool) -> Callable[[Any], ActionResult]:
     def update_trial_component(self: Any) -> ActionResult:
-        return ActionResult(_experiments.update_trial_component(self.sagemaker_backend, _request(self), enforce_limits))
+        return ActionResult(
+            _experiments.update_trial_component(
+                self.sagemaker_backend, _request(self), enforce_limits
+            )
+        )
 
     return update_trial_component
 
@@ -101,17 +128,23 @@ def _search(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return search
 
 
-def _put_metrics(self: Any, trial_component_name: str, metric_data: list[dict[str, Any]]) -> dict[str, Any]:
+def _put_metrics(
+    self: Any, trial_component_name: str, metric_data: list[dict[str, Any]]
+) -> dict[str, Any]:
     return _experiments.put_metrics(self.sagemaker_backend, trial_component_name, metric_data)
 
 
 def _metrics_response(self: Any) -> str:
     body = json.loads(self.body)
     backend: SageMakerModelBackend = sagemaker_backends[self.current_account][self.region]
-    return json.dumps(_experiments.put_metrics(backend, body["TrialComponentName"], body["MetricData"]))
+    return json.dumps(
+        _experiments.put_metrics(backend, body["TrialComponentName"], body["MetricData"])
+    )
 
 
-def _counted(original: Callable[[Any], Any], requests: dict[str, int], enforce_limits: bool) -> Callable[[Any], Any]:
+def _counted(
+    original: Callable[[Any], Any], requests: dict[str, int], enforce_limits: bool
+) -> Callable[[Any], Any]:
     def call_action(self: Any) -> Any:
         action = self._get_action() or "?"
         requests[action] = requests.get(action, 0) + 1
@@ -119,7 +152,9 @@ def _counted(original: Callable[[Any], Any], requests: dict[str, int], enforce_l
             service = "sagemaker-metrics" if action == "BatchPutMetrics" else "sagemaker"
             found = violations(service, action, json.loads(self.body or "{}"))
             if found:
-                status, headers, body = self.serialized(ActionResult(ValidationError(error_message(found))))
+                status, headers, body = self.serialized(
+                    ActionResult(ValidationError(error_message(found)))
+                )
                 headers["status"] = str(status)
                 return status, headers, body
         return original(self)
@@ -129,7 +164,9 @@ def _counted(original: Callable[[Any], Any], requests: dict[str, int], enforce_l
 
 @contextmanager
 def _counted_s3(requests: dict[str, int]) -> Iterator[None]:
-    """Count S3's requests too; S3 has an entry of its own in moto, and names the action while it answers."""
+    """Count S3's requests too; S3 has an entry of its own in moto, and names the action while it
+    answers.
+    """
     with ExitStack() as stack:
         for name in ("_bucket_response", "_key_response"):
             counted = _counted_method(getattr(S3Response, name), requests)

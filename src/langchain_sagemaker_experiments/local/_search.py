@@ -1,4 +1,6 @@
-"""SageMaker's Search expressions over plain records: filters, nested expressions, sorting, paging."""
+"""SageMaker's Search expressions over plain records: filters, nested expressions, sorting,
+paging.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,19 @@ def search(records: Sequence[Record], expression: Mapping[str, Any] | None) -> l
 
 
 def sort(records: Sequence[Record], sort_by: str | None, sort_order: str | None) -> list[Record]:
-    """Return the records in order; SageMaker sorts by LastModifiedTime, newest first, when nothing is said."""
+    """Return the records in order; SageMaker sorts by LastModifiedTime, newest first, when nothing
+    is said.
+    """
     name = sort_by or "LastModifiedTime"
     ascending = (sort_order or "Descending") == "Ascending"
-    return sorted(records, key=lambda record: _sortable(_values(record, name)), reverse=not ascending)
+    return sorted(
+        records, key=lambda record: _sortable(_values(record, name)), reverse=not ascending
+    )
 
 
-def page(records: list[Record], max_results: int | None, token: str | None, default: int = 100) -> tuple[list[Record], str | None]:
+def page(
+    records: list[Record], max_results: int | None, token: str | None, default: int = 100
+) -> tuple[list[Record], str | None]:
     """Return one page and the token of the next; SageMaker gives at most 100 results a page."""
     start = int(token or 0)
     end = start + min(max_results or default, 100)
@@ -40,7 +48,9 @@ def _matches(record: Record, expression: Mapping[str, Any]) -> bool:
 def _nested(record: Record, nested: Mapping[str, Any]) -> bool:
     name = nested["NestedPropertyName"]
     items = record.get(name) or []
-    return any(all(_filter({name: [item]}, one) for one in nested.get("Filters") or ()) for item in items)
+    return any(
+        all(_filter({name: [item]}, one) for one in nested.get("Filters") or ()) for item in items
+    )
 
 
 def _filter(record: Record, condition: Mapping[str, Any]) -> bool:
@@ -79,7 +89,9 @@ def _compare(value: Any, operator: str, wanted: Any) -> bool:
 
 
 def _values(record: Any, path: str) -> list[Any]:
-    """Values at a dotted path; a list on the way stands for all its items, tags and parameters are named by key."""
+    """Values at a dotted path; a list on the way stands for all its items, tags and parameters are
+    named by key.
+    """
     if path.startswith("Tags."):
         return [tag["Value"] for tag in record.get("Tags") or () if tag["Key"] == path[5:]]
     if path.startswith("Parameters."):
@@ -87,7 +99,11 @@ def _values(record: Any, path: str) -> list[Any]:
         return [] if value is None else [value.get("NumberValue", value.get("StringValue"))]
     if path.startswith("Metrics."):
         name, _, statistic = path[8:].rpartition(".")
-        return [m[statistic] for m in record.get("Metrics") or () if m["MetricName"] == name and statistic in m]
+        return [
+            m[statistic]
+            for m in record.get("Metrics") or ()
+            if m["MetricName"] == name and statistic in m
+        ]
     found = [record]
     for part in path.split("."):
         step: list[Any] = []

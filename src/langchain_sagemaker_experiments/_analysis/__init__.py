@@ -1,0 +1,1 @@
+"""Frames of spans → tables and figures."""

@@ -1,0 +1,230 @@
+"""Questions people ask, as functions over a frame of spans: a pandas one of `load_spans` or a Dask
+one of `scan_spans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from .._record.model_facts import MODEL_KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+By = Literal["model", "component", "session", "day", "run", "kind"]
+
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("model",),
+    "component": ("kind", "name"),
+    "session": ("session_id",),
+    "day": ("day",),
+    "run": ("experiment_name", "run_name"),
+    "kind": ("kind",),
+}
+_FIGURES: Final[dict[str, str]] = {
+    "spans": "int64",
+    "errors": "int64",
+    "error_rate": "float64",
+    "latency_p50_ms": "float64",
+    "latency_p90_ms": "float64",
+    "latency_p99_ms": "float64",
+    "time_to_first_token_p50_ms": "float64",
+    "input_tokens": "int64",
+    "output_tokens": "int64",
+}
+_NEEDED: Final = (
+    "kind",
+    "status",
+    "duration_ms",
+    "time_to_first_token_ms",
+    "input_tokens",
+    "output_tokens",
+)
+
+
+def summarize(
+    spans: Any, by: By | Sequence[By] = "model", *, models_only: bool | None = None
+) -> pd.DataFrame:
+    """Return tokens, latency percentiles, error rate and time to first token by model, component,
+    session, day, run or kind.
+
+    Args:
+        spans: a frame of `load_spans` or `scan_spans`; of the latter only the columns needed are
+            read, and the percentiles are
+            exact: each group's values meet on one worker.
+        by: what a row is of; several for each combination.
+        models_only: count model calls only; the default for `by="model"`.
+
+    Returns:
+        One row a group, in order of the groups: `spans`, `errors`, counts; `error_rate`;
+            `latency_p50_ms`, `_p90_ms`, `_p99_ms`;
+        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums.
+
+    Raises:
+        ValueError: `by` is none of those.
+    """
+    keys = _keys(by)
+    frame = _with_asked(spans)
+    narrow = frame[
+        list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))
+    ]
+    if models_only or (models_only is None and keys == ["model"]):
+        narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
+    if "day" in keys:
+        narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
+    narrow = narrow.assign(**{key: narrow[key].fillna("").astype(str) for key in keys})
+    return _grouped(narrow, keys, _figures, _FIGURES)
+
+
+def _keys(by: By | Sequence[By]) -> list[str]:
+    """The columns that a row is of."""
+    names = [by] if isinstance(by, str) else list(by)
+    for name in names:
+        if name not in _GROUPS:
+            raise ValueError(f"by must be of {', '.join(_GROUPS)}, not {name!r}.")
+    return list(dict.fromkeys(column for name in names for column in _GROUPS[name]))
+
+
+def _figures(group: pd.DataFrame) -> pd.Series:
+    import pandas as pd
+
+    latency = group["duration_ms"].astype("float64")
+    errors = int((group["status"] == "error").sum())
+    found = {
+        "spans": len(group),
+        "errors": errors,
+        "error_rate": errors / len(group) if len(group) else float("nan"),
+        **{f"latency_p{share}_ms": latency.quantile(share / 100) for share in (50, 90, 99)},
+        "time_to_first_token_p50_ms": group["time_to_first_token_ms"]
+        .astype("float64")
+        .quantile(0.5),
+        "input_tokens": int(group["input_tokens"].fillna(0).sum()),
+        "output_tokens": int(group["output_tokens"].fillna(0).sum()),
+    }
+    return pd.Series(found, dtype="float64")
+
+
+def _grouped(frame: Any, keys: list[str], figures: Any, kinds: Mapping[str, str]) -> pd.DataFrame:
+    if _is_lazy(frame):
+        meta = dict.fromkeys(kinds, "float64")
+        grouped = (
+            frame.groupby(keys, dropna=False)
+            .apply(figures, meta=meta, include_groups=False)
+            .compute()
+        )
+    elif len(frame):
+        grouped = frame.groupby(keys, dropna=False).apply(figures, include_groups=False)
+    else:
+        import pandas as pd
+
+        return pd.DataFrame(columns=[*keys, *kinds])
+    return grouped.astype(dict(kinds)).sort_index().reset_index()
+
+
+def _is_lazy(frame: Any) -> bool:
+    return hasattr(frame, "compute")
+
+
+def _with_asked(spans: Any) -> Any:
+    """The frame with `model`, tokens and so on as columns; `load_spans` has them in
+    `attributes`.
+    """
+    if "model" in spans.columns:
+        return spans
+    import pandas as pd
+
+    from .._reading.parquet import ASKED, asked_of
+
+    asked = [
+        asked_of({"attributes": a, "error": e})
+        for a, e in zip(spans["attributes"], spans["error"], strict=True)
+    ]
+    added = {}
+    for name, kind in ASKED.items():
+        dtype = object if kind == "string" else "Int64" if kind == "int64" else "float64"
+        added[name] = pd.Series([values[name] for values in asked], dtype=dtype, index=spans.index)
+    return spans.assign(**added)
+
+
+def slowest_traces(spans: Any, n: int = 10) -> pd.DataFrame:
+    """Return the `n` traces whose root took longest: `trace_id`, `name`, `status`, `start_time`,
+    `duration_ms`, `session_id`.
+    """
+    roots = spans[spans["parent_span_id"].isna()]
+    narrow = roots[["trace_id", "name", "status", "start_time", "duration_ms", "session_id"]]
+    found = narrow.nlargest(n, "duration_ms")
+    frame = found.compute() if _is_lazy(found) else found
+    return frame.sort_values(["duration_ms", "trace_id"], ascending=[False, True]).reset_index(
+        drop=True
+    )
+
+
+def repeated_prompts(spans: Any, n: int = 10) -> pd.DataFrame:
+    """Return the `n` prompts that models were given most often: `prompt` (as JSON), `calls`,
+    `input_tokens`.
+    """
+    frame = _with_asked(spans)
+    narrow = frame[["kind", "inputs", "input_tokens"]]
+    narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
+    if _is_lazy(narrow):
+        counted = narrow.map_partitions(
+            _count_prompts, meta={"prompt": object, "calls": "int64", "input_tokens": "int64"}
+        )
+        totals = counted.groupby("prompt")[["calls", "input_tokens"]].sum().reset_index().compute()
+    else:
+        totals = (
+            _count_prompts(narrow).groupby("prompt")[["calls", "input_tokens"]].sum().reset_index()
+        )
+    return (
+        totals.sort_values(["calls", "prompt"], ascending=[False, True])
+        .head(n)
+        .reset_index(drop=True)
+    )
+
+
+def _count_prompts(frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    from .._record.cells import json_text
+
+    prompts = pd.DataFrame(
+        {
+            "prompt": pd.Series(
+                [json_text(value) or "" for value in frame["inputs"]], dtype=object
+            ),
+            "calls": 1,
+            "input_tokens": frame["input_tokens"].fillna(0).astype("int64").to_numpy(),
+        }
+    )
+    return prompts.groupby("prompt", as_index=False)[["calls", "input_tokens"]].sum()
+
+
+def cost(
+    spans: Any, prices: Mapping[str, tuple[float, float]], by: By | Sequence[By] = "model"
+) -> pd.DataFrame:
+    """Return what the model calls cost, by a price table of yours.
+
+    Args:
+        spans: a frame of `load_spans` or `scan_spans`.
+        prices: model → price of 1,000,000 input tokens and of 1,000,000 output tokens, in one
+            currency.
+        by: what a row is of, as of `summarize`.
+
+    Returns:
+        One row a group: `input_tokens`, `output_tokens`, `cost`. A model without a price costs NaN:
+            nothing is guessed.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    each = summarize(spans, list(dict.fromkeys((*names, "model"))), models_only=True)
+    priced = [prices.get(model, (float("nan"), float("nan"))) for model in each["model"]]
+    each["cost"] = [
+        (row_in * price_in + row_out * price_out) / 1e6
+        for row_in, row_out, (price_in, price_out) in zip(
+            each["input_tokens"], each["output_tokens"], priced, strict=True
+        )
+    ]
+    columns = ["input_tokens", "output_tokens", "cost"]
+    return each.groupby(_keys(by), as_index=False)[columns].agg(
+        lambda values: values.sum(skipna=False)
+    )

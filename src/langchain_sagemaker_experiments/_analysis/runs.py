@@ -1,0 +1,138 @@
+"""Runs side by side: one row a run, with its figures and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from .._record.model_facts import MODEL_KINDS, first_token_ms_of
+from ..exceptions import MissingExtraError
+from .traces import Record, group_by_trace, rows_of, trace_row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARAMETERS: Final = ("gen_ai.request.", "sagemaker.", "gen_ai.provider.name")
+_MAX_VALUES: Final = 5
+"""Of a parameter with more values than this in one run only their number is told."""
+
+
+def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a run, in order of their first trace: how much, how fast, how often wrong, and
+    with which parameters.
+
+    Args:
+        spans: what `load_spans` gave for an experiment, a folder, or several runs put together.
+
+    Returns:
+        A DataFrame with `experiment_name`, `run_name`; `traces`, `spans`, `model_calls`, counts;
+        `errors`, traces that failed, and `error_rate`, their share; `latency_p50_ms`, `_p90_ms`,
+        `_p99_ms` of traces, `model_latency_p50_ms`, `_p90_ms` of model calls,
+        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums. Then a column for each
+        parameter of the model calls (`gen_ai.request.temperature`, …): its value, or its values as
+        a list where they differ within a run.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    return compare_groups(group_by_trace(rows_of(spans)))
+
+
+def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
+    """Do what `compare_runs` does with spans that are put together by trace already."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError("pandas", "analysis", "compare_runs") from error
+    runs: dict[tuple[Any, Any], _Run] = {}
+    for group in groups.values():
+        row = trace_row(group)
+        names = tuple(
+            row[name] if isinstance(row[name], str) else None
+            for name in ("experiment_name", "run_name")
+        )
+        runs.setdefault((names[0], names[1]), _Run()).add(row, group)
+    parameters = sorted({name for run in runs.values() for name in run.parameters})
+    rows = [
+        {
+            "experiment_name": experiment,
+            "run_name": name,
+            **run.figures(),
+            **{p: run.parameter(p) for p in parameters},
+        }
+        for (experiment, name), run in runs.items()
+    ]
+    columns = ["experiment_name", "run_name", *_Run().figures(), *parameters]
+    objects = {"experiment_name", "run_name", *parameters}
+    frame = {
+        name: pd.Series([row[name] for row in rows], dtype=object if name in objects else None)
+        for name in columns
+    }
+    return pd.DataFrame(frame)
+
+
+class _Run:
+    """What is known of one run so far."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, dict[str, Any]] = {}
+        self._traces = self._spans = self._errors = self._input_tokens = self._output_tokens = 0
+        self._latencies: list[float] = []
+        self._model_latencies: list[float] = []
+        self._first_tokens: list[float] = []
+
+    def add(self, row: Mapping[str, Any], group: list[Record]) -> None:
+        self._traces += 1
+        self._spans += row["spans"]
+        self._errors += row["status"] == "error"
+        self._input_tokens += row["input_tokens"]
+        self._output_tokens += row["output_tokens"]
+        _keep(self._latencies, row["duration_ms"])
+        for record in group:
+            if record["kind"] in MODEL_KINDS:
+                self._add_model_call(record)
+
+    def _add_model_call(self, record: Record) -> None:
+        attributes = record["attributes"] or {}
+        _keep(self._model_latencies, record["duration_ms"])
+        _keep(self._first_tokens, first_token_ms_of(attributes))
+        for name, value in attributes.items():
+            if name.startswith(_PARAMETERS):
+                self.parameters.setdefault(name, {})[repr(value)] = value
+
+    def parameter(self, name: str) -> Any:
+        values = list(self.parameters.get(name, {}).values())
+        if len(values) > _MAX_VALUES:
+            return f"{len(values)} different values"
+        return values[0] if len(values) == 1 else values or None
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "traces": self._traces,
+            "spans": self._spans,
+            "model_calls": len(self._model_latencies),
+            "errors": self._errors,
+            "error_rate": self._errors / self._traces if self._traces else float("nan"),
+            **{
+                f"latency_p{share}_ms": percentile(self._latencies, share) for share in (50, 90, 99)
+            },
+            **{
+                f"model_latency_p{share}_ms": percentile(self._model_latencies, share)
+                for share in (50, 90)
+            },
+            "time_to_first_token_p50_ms": percentile(self._first_tokens, 50),
+            "input_tokens": self._input_tokens,
+            "output_tokens": self._output_tokens,
+        }
+
+
+def _keep(values: list[float], value: Any) -> None:
+    if isinstance(value, (int, float)) and value == value:
+        values.append(value)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return a percentile, with linear interpolation as pandas and numpy do it; NaN of nothing."""
+    import numpy as np
+
+    return float(np.percentile(values, share)) if values else float("nan")

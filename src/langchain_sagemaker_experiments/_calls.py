@@ -1,0 +1,72 @@
+"""`record_calls(run)`: every LangChain call inside is recorded, without a word in the application's
+code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from langchain_core.tracers.context import register_configure_hook
+
+from .handler import SageMakerCallbackHandler
+
+
+class _Active:
+    """What LangChain asks for the handler to add: the one of this context, else the innermost one
+    of the process.
+
+    A context variable alone would miss threads the application starts itself, which begin with an
+    empty context.
+    """
+
+    name = "langchain_sagemaker_experiments"
+
+    def __init__(self) -> None:
+        self.here: ContextVar[SageMakerCallbackHandler | None] = ContextVar(
+            "sagemaker_handler", default=None
+        )
+        self.process: list[SageMakerCallbackHandler] = []
+
+    def get(self) -> SageMakerCallbackHandler | None:
+        handler = self.here.get()
+        if handler is None and self.process:
+            handler = self.process[-1]
+        return handler
+
+
+_active = _Active()
+_registered = False
+
+
+@contextmanager
+def record_calls(run: Any = None, **settings: Any) -> Iterator[SageMakerCallbackHandler]:
+    """Record every LangChain and LangGraph call made inside, in this thread, in async tasks and in
+    threads started inside.
+
+    Args:
+        run: as for `SageMakerCallbackHandler`.
+        settings: further arguments of `SageMakerCallbackHandler`.
+
+    Yields:
+        The handler; it is flushed when the block is left.
+
+    Raises:
+        FlushError: the flush at the end failed; what was recorded is kept.
+    """
+    global _registered
+    if not _registered:
+        _registered = True
+        # LangChain only ever calls `get` of the variable it is given.
+        register_configure_hook(_active, inheritable=True)  # type: ignore[arg-type]
+    handler = SageMakerCallbackHandler(run, **settings)
+    token = _active.here.set(handler)
+    _active.process.append(handler)
+    with handler:
+        try:
+            yield handler
+        finally:
+            _active.process.remove(handler)
+            _active.here.reset(token)

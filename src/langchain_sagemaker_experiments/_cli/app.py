@@ -1,0 +1,260 @@
+"""The command's subcommands and their options; what they do lies in modules of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .._record.limits import DEFAULT_COMPACTION_GRACE
+from .._version import __version__
+
+app = typer.Typer(
+    name="sagemaker-traces",
+    help="Look at what LangChain applications did, from your own SageMaker Experiments or a folder.",
+    epilog="Exit codes: 0 done, 1 the data or AWS said no, 2 the command's words are off, 3 a package is missing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+# What is shown comes from prompts and names: `[/INST]` in it is no markup of rich's, and `:fish:`
+# no emoji.
+_out = Console(markup=False, emoji=False)
+_err = Console(markup=False, emoji=False, stderr=True)
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        help="An s3:// address, a folder or a .jsonl file. Without it, name an experiment.",
+        show_default=False,
+    ),
+]
+Experiment = Annotated[
+    str | None,
+    typer.Option(
+        "--experiment", "-e", help="Read the runs of this experiment.", show_default=False
+    ),
+]
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", "-r", help="Only this run of the experiment.", show_default=False),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON Lines for other programs instead of a table.")
+]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"sagemaker-traces {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Look at what LangChain applications did, from your own SageMaker Experiments or a folder."""
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Also keep the JSON in this folder.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Run the three scenarios on a local SageMaker. It needs no account, no key, no network."""
+    from .demo import run_demo
+
+    run_demo(_out, output)
+
+
+@app.command("list")
+def list_traces(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    as_json: AsJson = False,
+) -> None:
+    """List traces, one row each. It shows status, inputs, outputs, tokens, latency and errors."""
+    from .show import print_traces
+
+    print_traces(_out, _err, _where(source, experiment, run), as_json)
+
+
+@app.command()
+def show(
+    trace_id: Annotated[
+        str, typer.Argument(help="A trace's id, its beginning or its end; `last` for the newest.")
+    ],
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one trace as a tree, `last` the newest. Each span has its inputs, outputs, tokens,
+    latency and errors.
+    """
+    from .show import print_trace
+
+    print_trace(_out, _err, trace_id, _where(source, experiment, run), as_json)
+
+
+@app.command()
+def report(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "langchain-report.html"
+    ),
+    title: Annotated[
+        str | None, typer.Option(help="What stands above it.", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    upload: Annotated[
+        bool,
+        typer.Option(
+            "--upload", help="Also upload it to the Run, as its artifact langchain-report."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an HTML report. It has a trace table, timelines, architecture, and runs side by side;
+    one file that needs no network.
+
+    For instance: sagemaker-traces report --experiment my-experiment --open
+    """
+    from .report import run_report
+
+    if upload and run is None:
+        raise typer.BadParameter(
+            "--upload goes with --experiment and --run, which say to which Run."
+        )
+    where = _where(source, experiment, run)
+    run_report(_out, _err, where, output, title=title, show=show, upload=upload, as_json=as_json)
+
+
+@app.command()
+def export(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write; its ending says the format.")
+    ],
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", help="jsonl, csv, parquet, chrome or otlp.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write spans for other programs. As .jsonl, .csv, .parquet, .trace.json (ui.perfetto.dev) or
+    .otlp.json (OpenTelemetry).
+
+    For instance: sagemaker-traces export --experiment my-experiment -o spans.parquet
+    """
+    from .._export import format_of
+    from .report import run_export
+
+    where = _where(source, experiment, run)
+    try:
+        chosen = format_of(output, format)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    run_export(_out, _err, where, output, chosen, as_json=as_json)
+
+
+@app.command()
+def compact(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    grace: Annotated[
+        float,
+        typer.Option(help="Seconds after which parts that an earlier compaction took are removed."),
+    ] = DEFAULT_COMPACTION_GRACE,
+    as_json: AsJson = False,
+) -> None:
+    """Put many small parts into Parquet. They lie beside the parts, for Athena, DuckDB, Spark. Safe
+    to interrupt, and to repeat.
+
+    For instance: sagemaker-traces compact --experiment my-experiment
+    """
+    from .compact import run_compact
+
+    run_compact(_out, _err, _where(source, experiment, run), grace, as_json)
+
+
+@app.command()
+def ddl(
+    address: Annotated[
+        str, typer.Argument(help="What the runs lie below: s3://bucket/trial-component-artifacts.")
+    ],
+    experiment: Annotated[
+        list[str], typer.Option("--experiment", "-e", help="An experiment; may be repeated.")
+    ],
+    run: Annotated[list[str], typer.Option("--run", "-r", help="A run; may be repeated.")],
+    table: Annotated[str, typer.Option(help="The table's name.")] = "langchain_spans",
+    since: Annotated[str, typer.Option(help="The first day.")] = "2025-01-01",
+) -> None:
+    """Print the table definition for Athena. With partition projection, so that no crawler is
+    needed.
+    """
+    from .._scale import athena_ddl
+
+    try:
+        typer.echo(
+            athena_ddl(address, table=table, experiments=experiment, runs=run, since=since),
+            nl=False,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@app.command()
+def sync(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="An OfflineRun's folder or a spool. Default: this user's spools.",
+            show_default=False,
+        ),
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option("--experiment", "-e", help="Experiment to sync into.", show_default=False),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", "-r", help="Run to sync into.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload what was recorded offline. Also what was kept when a process ended; safe to interrupt
+    and to repeat.
+    """
+    from .sync import run_sync
+
+    run_sync(_out, _err, folder, experiment, run, as_json)
+
+
+def _where(source: str | None, experiment: str | None, run: str | None) -> dict[str, Any]:
+    if (source is None) == (experiment is None):
+        raise typer.BadParameter(
+            "say what to read: either an address or folder, or --experiment (and --run)."
+        )
+    if run is not None and experiment is None:
+        raise typer.BadParameter("--run goes with --experiment.")
+    return {"source": source, "experiment_name": experiment, "run_name": run}

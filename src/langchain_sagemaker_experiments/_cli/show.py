@@ -1,0 +1,176 @@
+"""`sagemaker-traces list` and `show`: traces as rich tables and trees, or as JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from .._analysis.preview import plain, preview
+from .._analysis.traces import Record, roots_of, trace_table
+from .._reading import to_frame
+from .._record.model_facts import tokens_of
+from .._record.plurals import counted
+from ..exceptions import SpanReadError
+from .progress import read_records
+
+_STATUS_STYLE: Final = {
+    "ok": "green",
+    "error": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
+_KIND_STYLE: Final = {
+    "chain": "blue",
+    "agent": "magenta",
+    "llm": "green",
+    "chat_model": "green",
+    "tool": "yellow",
+    "retriever": "cyan",
+}
+_MAX_SHOWN: Final = 240
+_NARROW: Final = 100
+_WIDE_ONLY: Final = ("time", "spans")
+
+
+def trace_rows(traces: Any, title: str, width: int) -> Table:
+    """Return the trace table for a terminal of `width` columns; a narrow one has no room for the
+    time and the count of spans.
+    """
+    table = Table(title=title, expand=True)
+    narrow = width < _NARROW
+    for name, options in (
+        ("trace", {"no_wrap": True}),
+        ("time", {"no_wrap": True}),
+        ("name", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2, "min_width": 12}),
+        ("status", {"no_wrap": True}),
+        ("inputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 2}),
+        ("outputs", {"no_wrap": True, "overflow": "ellipsis", "ratio": 3}),
+        ("tokens", {"justify": "right", "no_wrap": True}),
+        ("ms", {"justify": "right", "no_wrap": True}),
+        ("spans", {"justify": "right", "no_wrap": True}),
+    ):
+        if not (narrow and name in _WIDE_ONLY):
+            table.add_column(name, **options)
+    for row in traces.to_dict(orient="records"):
+        duration = row["duration_ms"]
+        cells = {
+            "trace": row["trace_id"][-8:],
+            "time": f"{row['start_time']:%H:%M:%S}"
+            if row["start_time"] == row["start_time"]
+            else "",
+            "name": plain(row["name"], 40),
+            "status": Text(row["status"], style=_STATUS_STYLE.get(row["status"], "")),
+            "inputs": preview(row["inputs"]),
+            "outputs": Text(row["error"], style="red") if row["error"] else preview(row["outputs"]),
+            "tokens": f"{row['input_tokens']}+{row['output_tokens']}",
+            "ms": f"{duration:.0f}" if duration is not None and duration == duration else "",
+            "spans": str(row["spans"]),
+        }
+        table.add_row(*(cells[str(column.header)] for column in table.columns))
+    return table
+
+
+def print_traces(console: Console, errors: Console, where: dict[str, Any], as_json: bool) -> None:
+    """Print one row, or one JSON object, for each trace."""
+    records = read_records(errors, where)
+    traces = trace_table(to_frame(records))
+    if as_json:
+        for row in traces.to_dict(orient="records"):
+            print_json(console, row)
+        return
+    console.print(
+        trace_rows(
+            traces,
+            f"{counted(len(traces), 'trace')}, {counted(len(records), 'span')}",
+            console.width,
+        )
+    )
+
+
+def print_trace(
+    console: Console, errors: Console, trace_id: str, where: dict[str, Any], as_json: bool
+) -> None:
+    """Print one trace as a tree, or its span records as JSON Lines."""
+    records = read_records(errors, where)
+    chosen = _choose(records, trace_id)
+    if as_json:
+        for record in chosen:
+            print_json(console, record)
+        return
+    for root in roots_of(chosen):
+        tree = Tree(_label(root))
+        _grow(tree, root, chosen)
+        console.print(tree)
+
+
+def _choose(records: Sequence[Record], trace_id: str) -> list[Record]:
+    known = {record["trace_id"] for record in records}
+    if trace_id == "last" and records:
+        found = [records[-1]["trace_id"]]
+    elif trace_id in known:
+        found = [trace_id]
+    else:
+        found = sorted(one for one in known if one.startswith(trace_id) or one.endswith(trace_id))
+    if not found:
+        raise SpanReadError(
+            f"There is no trace {trace_id!r} here; `sagemaker-traces list` shows those there are."
+        )
+    if len(found) > 1:
+        raise SpanReadError(
+            f"{trace_id!r} fits {len(found)} traces; give more of it: {', '.join(found[:5])}"
+        )
+    return [record for record in records if record["trace_id"] == found[0]]
+
+
+def _label(record: Record) -> Text:
+    label = Text()
+    label.append(record["kind"], style=_KIND_STYLE.get(record["kind"], "white"))
+    label.append(f" {plain(record['name'], 60)} ", style="bold")
+    label.append(record["status"], style=_STATUS_STYLE.get(record["status"], ""))
+    if record.get("duration_ms") is not None:
+        label.append(f" {record['duration_ms']:.1f} ms", style="dim")
+    read, written = (
+        tokens_of(record["attributes"], "input"),
+        tokens_of(record["attributes"], "output"),
+    )
+    if read is not None or written is not None:
+        label.append(f" {read or 0}+{written or 0} tokens", style="dim")
+    for name, style in (("inputs", "dim"), ("outputs", "")):
+        if record.get(name) is not None:
+            label.append(f"\n  {name}: ", style="italic dim")
+            label.append(preview(record[name], _MAX_SHOWN), style=style)
+    if record.get("error"):
+        label.append(
+            f"\n  {record['error'].get('type')}: {plain(record['error'].get('message'), 400)}",
+            style="red",
+        )
+    return label
+
+
+def _grow(tree: Tree, parent: Record, records: list[Record]) -> None:
+    children: dict[Any, list[Record]] = {}
+    for record in records:
+        if record is not parent:  # where damage made a circle it ends here
+            children.setdefault(record["parent_span_id"], []).append(record)
+    waiting = [(tree, parent["span_id"])]
+    while waiting:
+        branch, span_id = waiting.pop()
+        for record in children.pop(span_id, ()):
+            waiting.append((branch.add(_label(record)), record["span_id"]))
+
+
+def print_json(console: Console, value: Any) -> None:
+    """Print one line of JSON, without any markup."""
+    line = orjson.dumps(
+        value,
+        default=str,
+        option=orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
+    )
+    console.file.write(line.decode() + "\n")

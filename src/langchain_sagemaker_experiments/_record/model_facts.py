@@ -1,0 +1,53 @@
+"""What is asked of a span record most: its model, its tokens, its time to the first token.
+
+Attributes may be anybody's, set by hand or read from a file of another program: what is of no use
+as such a fact is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
+"""Kinds of spans that are calls of a model."""
+TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+"""Attribute of a streamed call: seconds to its first token."""
+_MODEL_NAMES: Final = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
+_TOKENS: Final = {side: f"gen_ai.usage.{side}_tokens" for side in ("input", "output")}
+_MAX_COUNT: Final = 2**53
+"""What JSON, metrics and pandas hold exactly; no call has so many tokens."""
+
+
+def model_of(attributes: Mapping[str, Any] | None) -> str | None:
+    """Return the model of a call: as it was asked for, else as it answered, else its SageMaker
+    endpoint; None of no call.
+    """
+    if not attributes:
+        return None
+    return next(
+        (name for name in map(attributes.get, _MODEL_NAMES) if isinstance(name, str) and name), None
+    )
+
+
+def tokens_of(attributes: Mapping[str, Any] | None, side: Literal["input", "output"]) -> int | None:
+    """Return the tokens of a call's input or output; None where they are not told."""
+    value = _amount(attributes, _TOKENS[side])
+    return int(value) if value is not None else None
+
+
+def first_token_ms_of(attributes: Mapping[str, Any] | None) -> float | None:
+    """Return the milliseconds to a call's first token; None where it was not streamed."""
+    value = _amount(attributes, TO_FIRST_CHUNK)
+    return value * 1e3 if value is not None else None
+
+
+def _amount(attributes: Mapping[str, Any] | None, name: str) -> int | float | None:
+    value = attributes.get(name) if attributes else None
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < _MAX_COUNT
+    ):
+        return None
+    return value

@@ -1,0 +1,76 @@
+"""The table that Amazon Athena reads compacted spans by: its DDL, with partition projection, so
+that no crawler is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from .._reading.parquet import OWNERS, schema
+from .._storage.keys import TRACES_FOLDER
+from .._storage.manifest import FOLDER
+
+_TYPES: Final = {"string": "string", "double": "double", "int64": "bigint", "int16": "smallint"}
+_NAME: Final = re.compile(r"[a-zA-Z0-9_]{1,255}")
+
+
+def athena_ddl(
+    address: str,
+    *,
+    table: str = "langchain_spans",
+    experiments: Sequence[str],
+    runs: Sequence[str],
+    since: str = "2025-01-01",
+) -> str:
+    """Return the `CREATE EXTERNAL TABLE` for what `compact` wrote.
+
+    Args:
+        address: the artifact prefix the runs lie below: `s3://{bucket}/trial-component-artifacts`
+            by the SDK's default.
+        table: the table's name.
+        experiments: experiments to project; further ones are added by generating it anew.
+        runs: runs to project.
+        since: the first day.
+
+    Raises:
+        ValueError: a name that Athena would not take.
+    """
+    if not _NAME.fullmatch(table):
+        raise ValueError(f"{table!r} is no name of a table: letters, digits and underscores only.")
+    if not re.fullmatch(r"s3://[a-z0-9.-]+(/[^'\s]*)?", address):
+        raise ValueError(f"{address!r} is no s3:// address that fits into SQL.")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", since):
+        raise ValueError(f"since must be a day such as 2025-01-01, not {since!r}.")
+    for name in (*experiments, *runs):
+        if not re.fullmatch(r"[a-zA-Z0-9-]+", name):
+            raise ValueError(f"{name!r} is no name of an experiment or run.")
+    columns = ",\n  ".join(
+        f"`{field.name}` {_type(str(field.type))}" for field in schema() if field.name not in OWNERS
+    )
+    root = address.rstrip("/")
+    inner = "experiment_name=${experiment_name}/run_name=${run_name}/date=${date}"
+    place = f"{root}/${{experiment_name}}-${{run_name}}/{TRACES_FOLDER}/{FOLDER}/{inner}"
+    return f"""CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (
+  {columns}
+)
+PARTITIONED BY (`experiment_name` string, `run_name` string, `date` string)
+STORED AS PARQUET
+LOCATION '{root}/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.experiment_name.type' = 'enum',
+  'projection.experiment_name.values' = '{",".join(experiments)}',
+  'projection.run_name.type' = 'enum',
+  'projection.run_name.values' = '{",".join(runs)}',
+  'projection.date.type' = 'date',
+  'projection.date.format' = 'yyyy-MM-dd',
+  'projection.date.range' = '{since},NOW',
+  'storage.location.template' = '{place}'
+);
+"""
+
+
+def _type(arrow: str) -> str:
+    return "timestamp" if arrow.startswith("timestamp") else _TYPES[arrow]

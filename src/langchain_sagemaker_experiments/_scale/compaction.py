@@ -1,0 +1,336 @@
+"""`compact`: many small parts of runs → Parquet, so that readers see each span once before, during
+and after.
+
+The order makes it safe. (1) What an interrupted compaction left is removed. (2) The new Parquet
+files are written; nobody counts them yet. (3) The manifest is replaced in one piece: from this
+moment they count, and their parts do not. (4) Parts that an earlier compaction took, at least
+`grace` ago, are removed: who listed them before has long read them. Killed at any moment, the next
+    compaction goes on from what the manifest says.
+
+Spans that were still open are left to their parts' readers: they are written to a part of their
+own, which stays a part until their end is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .._reading import Problem
+from .._reading.parquet import to_table
+from .._reading.parse import Record, merge_records, parse_part
+from .._reading.sources import Part, find_parts, read_all, s3_client
+from .._record.cells import moment_of
+from .._record.limits import DEFAULT_COMPACTION_GRACE
+from .._storage.failure_advice import explain
+from .._storage.keys import PART_PREFIX, TRACES_FOLDER, new_part_name
+from .._storage.manifest import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest
+from .._storage.object_store import FolderStore, S3Store, Store
+from ..exceptions import CompactionError
+
+LEASE_SECONDS: Final = 900.0
+"""After this a compaction that no longer tells that it lives is taken for dead."""
+_ROWS: Final = 20_000
+"""Rows of a row group: what a reader that looks for little has to read at least."""
+_BATCH_BYTES: Final = 256 * 1024 * 1024
+"""JSON put into one set of Parquet files; memory holds a few times as much."""
+
+
+@dataclass
+class Compacted:
+    """What a compaction did.
+
+    Attributes:
+        runs: how many runs had something to do.
+        parts: parts put into Parquet.
+        spans: spans written.
+        files: Parquet files written.
+        removed: parts and left-over files removed.
+        open_spans: spans without an end, left as they are.
+        problems: what could not be read, and was left where it is.
+    """
+
+    runs: int = 0
+    parts: int = 0
+    spans: int = 0
+    files: int = 0
+    removed: int = 0
+    open_spans: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def compact(
+    source: Any = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+    grace: float = DEFAULT_COMPACTION_GRACE,
+    progress: Callable[[str], None] | None = None,
+) -> Compacted:
+    """Put the parts of a run, an experiment, or whatever lies below an address or a folder, into
+    Parquet.
+
+    The Parquet files lie beside the parts, in
+    `langchain-traces/compacted/experiment_name=…/run_name=…/date=…/`, zstd-compressed, and are read
+    by `load_spans`, `scan_spans`, DuckDB, Spark, Athena, … Handlers may go on writing, readers
+    reading.
+
+    Args:
+        source: as of `load_spans`.
+        experiment_name: as of `load_spans`.
+        run_name: as of `load_spans`.
+        sagemaker_session: as of `load_spans`.
+        grace: seconds after which parts that a compaction before this one took are removed;
+            infinity keeps them.
+        progress: called with a line of text at each step.
+
+    Raises:
+        SpanReadError: the source does not exist or can't be reached.
+        CompactionError: another compaction of a run is at work, or something can't be written or
+            removed; nothing is lost.
+        MissingExtraError: pyarrow is not installed.
+    """
+    result = Compacted()
+    tell = progress or (lambda line: None)
+    places: dict[str, list[Part]] = {}
+    for part in find_parts(source, experiment_name, run_name, sagemaker_session):
+        folder = _traces_folder(part.address)
+        if folder is not None:
+            places.setdefault(folder, []).append(part)
+    for folder in places:
+        store = _store(folder, sagemaker_session)
+        try:
+            with _Lease(store) as lease:
+                # Listed again, now that nobody else is at work here.
+                parts = [
+                    part
+                    for part in find_parts(folder, None, None, sagemaker_session)
+                    if not part.address.endswith(ENDING)
+                ]
+                known = {part.address: part for part in places[folder]}
+                named = [known.get(part.address, part) for part in parts]
+                _compact_run(store, named, grace, lease, result, tell)
+        except (ClientError, BotoCoreError, OSError) as error:
+            raise CompactionError(
+                f"The compaction of {folder} stopped. {explain(error, 'compact again')} Nothing is lost: {result.spans:,} spans "
+                "were compacted before, all others are read from their parts as ever. What it left unfinished does not count, "
+                "and the next compaction removes it."
+            ) from error
+    return result
+
+
+def _traces_folder(address: str) -> str | None:
+    head, found, _ = address.replace("\\", "/").rpartition(f"/{TRACES_FOLDER}/")
+    return f"{head}/{TRACES_FOLDER}" if found else None
+
+
+def _store(folder: str, sagemaker_session: Any) -> Store:
+    if folder.startswith("s3://"):
+        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+        return S3Store(s3_client(sagemaker_session), bucket, prefix)
+    return FolderStore(Path(folder))
+
+
+def _compact_run(
+    store: Store,
+    parts: list[Part],
+    grace: float,
+    lease: _Lease,
+    result: Compacted,
+    tell: Callable[[str], None],
+) -> None:
+    manifest = load_manifest(store.get(f"{FOLDER}/{MANIFEST}"))
+    _remove_left_over(store, manifest, result)
+    _remove_old_parts(store, manifest, grace, result)
+    before = result.parts
+    for batch in _batches(parts, result):
+        lease.renew()
+        _write_batch(store, manifest, batch, result)
+        tell(f"{store.address}: {result.spans:,} spans of {result.parts:,} parts compacted")
+    result.runs += result.parts > before
+
+
+def _remove_left_over(store: Store, manifest: Manifest, result: Compacted) -> None:
+    """Remove Parquet files that no manifest names: a compaction was interrupted before they
+    counted.
+    """
+    for name in store.names():
+        inner = name.removeprefix(f"{FOLDER}/")
+        if inner != name and name.endswith(ENDING) and inner not in manifest.files:
+            store.delete(name)
+            result.removed += 1
+
+
+def _remove_old_parts(store: Store, manifest: Manifest, grace: float, result: Compacted) -> None:
+    """Remove parts taken long enough ago, and then their names: the manifest must not grow for
+    ever.
+    """
+    old = [name for name, when in manifest.parts.items() if time.time() - when >= grace]
+    for name in old:
+        store.delete(name)
+        result.removed += 1
+    if old:
+        for name in old:
+            del manifest.parts[name]
+        store.put(f"{FOLDER}/{MANIFEST}", manifest.dump())
+
+
+@dataclass
+class _Batch:
+    names: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    size: int = 0
+    experiment: str | None = None
+    run: str | None = None
+
+
+def _batches(parts: Iterable[Part], result: Compacted) -> Iterable[_Batch]:
+    batch = _Batch()
+    for part, contents in read_all(list(parts)):
+        before = len(result.problems)
+        records = parse_part(part.address, contents.data, result.problems)
+        if len(result.problems) > before:
+            continue  # A damaged part stays where it is, for a person to look at; readers go on taking what is whole.
+        if batch.names and batch.size + len(contents.data) > _BATCH_BYTES:
+            yield batch
+            batch = _Batch()
+        batch.names.append(part.address.replace("\\", "/").rsplit("/", 1)[-1])
+        batch.records += records
+        batch.size += len(contents.data)
+        batch.experiment = contents.experiment or batch.experiment
+        batch.run = contents.run or batch.run
+    if batch.names:
+        yield batch
+
+
+def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compacted) -> None:
+    merged = merge_records(batch.records)
+    ended = [record for record in merged if record["status"] != "running"]
+    still_open = [record for record in merged if record["status"] == "running"]
+    if still_open and not ended and all(name.startswith(_CARRIED) for name in batch.names):
+        result.open_spans += len(still_open)
+        return  # Nothing but what an earlier compaction left open, and still is.
+    digest = hashlib.sha256("\n".join(sorted(batch.names)).encode()).hexdigest()[:16]
+    folder = f"experiment_name={quote(batch.experiment or 'unknown')}/run_name={quote(batch.run or 'unknown')}"
+    days: dict[str, list[Record]] = {}
+    for record in ended:
+        days.setdefault(_day(record), []).append(record)
+    for day, records in sorted(days.items()):
+        records.sort(key=lambda record: record.get("start_time") or "")
+        name = f"{folder}/date={day}/spans-{digest}{ENDING}"
+        data = parquet_bytes(records, batch.experiment, batch.run)
+        store.put(f"{FOLDER}/{name}", data)
+        manifest.files[name] = {"spans": len(records), "bytes": len(data)}
+        result.files += 1
+    if still_open:
+        carried = f"{_CARRIED}{new_part_name().removeprefix(PART_PREFIX)}"
+        store.put(carried, b"".join(orjson.dumps(record) + b"\n" for record in still_open))
+    now = time.time()
+    manifest.parts.update(dict.fromkeys(batch.names, now))
+    store.put(f"{FOLDER}/{MANIFEST}", manifest.dump())
+    result.parts += len(batch.names)
+    result.spans += len(ended)
+    result.open_spans += len(still_open)
+
+
+def _day(record: Record) -> str:
+    """The day a span started on, as part of a file's name: nothing else that the field may hold
+    gets there.
+    """
+    start = moment_of(record.get("start_time"))
+    return f"{start:%Y-%m-%d}" if start is not None else "unknown"
+
+
+_CARRIED: Final = f"{PART_PREFIX}0-open-"
+
+
+def parquet_bytes(records: list[Record], experiment: str | None, run: str | None) -> bytes:
+    """Return span records of a run as a Parquet file: zstd, row groups of 20,000 with statistics of
+    times and kinds.
+    """
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(
+        to_table(records, experiment, run), sink, compression="zstd", row_group_size=_ROWS
+    )
+    return sink.getvalue()
+
+
+class _Lease:
+    """Sees to it that one compaction at a time works on a run; a dead one's lease is taken over."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._name = f"{FOLDER}/{LEASE}"
+
+    def _dump(self) -> bytes:
+        return orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()})
+
+    def renew(self) -> None:
+        """Tell that this compaction lives."""
+        self._store.put(self._name, self._dump())
+
+    def __enter__(self) -> _Lease:
+        place = self._store.address
+        with _claiming:
+            if place in _at_work:
+                raise self._busy("in this process")
+            _at_work.add(place)
+        try:
+            if not self._store.create(self._name, self._dump()):
+                held = self._store.get(self._name)
+                if held is not None and not _is_dead(held):
+                    raise self._busy(held.decode(errors="replace"))
+                self.renew()
+        except BaseException:
+            _at_work.discard(place)
+            raise
+        return self
+
+    def _busy(self, who: str) -> CompactionError:
+        return CompactionError(
+            f"Another compaction is at work in {self._store.address} ({who}). Nothing was changed. "
+            f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
+        )
+
+    def __exit__(self, *error: object) -> None:
+        _at_work.discard(self._store.address)
+        self._store.delete(self._name)
+
+
+_claiming = threading.Lock()
+_at_work: set[str] = set()
+"""Where this process is compacting. A lease with our own process number that is not among them was
+left by one before us: in a container the process after a restart often has the number of the one
+    that died."""
+
+
+def _is_dead(held: bytes) -> bool:
+    try:
+        lease = orjson.loads(held)
+        if time.time() - lease["time"] > LEASE_SECONDS:
+            return True
+        if lease["host"] != socket.gethostname():
+            return False
+        if lease["pid"] == os.getpid():
+            return True
+        os.kill(lease["pid"], 0)
+    except (ValueError, KeyError, TypeError, ProcessLookupError):
+        return True  # torn, or nobody there
+    except PermissionError:
+        return False
+    return False

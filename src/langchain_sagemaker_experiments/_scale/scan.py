@@ -1,0 +1,190 @@
+"""`scan_spans`: a lazy Dask DataFrame over parts and Parquet files, wherever they lie."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from .._reading import COLUMNS, Problem, to_frame
+from .._reading.parquet import ASKED, asked_of
+from .._reading.parse import describe, merge_records, parse_parquet, parse_part
+from .._reading.sources import Part, find_parts, part_at
+from .._storage.manifest import place_of
+from ..exceptions import MissingExtraError, SpanReadError, SpanReadWarning
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+
+SCAN_COLUMNS: Final = (*COLUMNS, *ASKED)
+Moment = datetime.datetime | datetime.date | str | None
+
+
+def scan_spans(
+    source: Any = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+    columns: Sequence[str] | None = None,
+    start: Moment = None,
+    end: Moment = None,
+    kinds: Sequence[str] | None = None,
+    on_problem: Literal["warn", "raise"] = "warn",
+) -> dd.DataFrame:
+    """Return the spans of a source as a lazy Dask DataFrame: a partition a part or Parquet file,
+    read when it is computed.
+
+    Works on this machine as on any Dask cluster; workers read by address, with the credentials they
+    find. Best after
+    `compact`: of Parquet only the columns and the days asked for are read.
+
+    Args:
+        source: as of `load_spans`.
+        experiment_name: as of `load_spans`.
+        run_name: as of `load_spans`.
+        sagemaker_session: whose credentials list the parts.
+        columns: those to read; all of `load_spans`, and `model`, `provider`, `input_tokens`,
+            `output_tokens`, `time_to_first_token_ms` and `error_type`, by default. Those that Dask
+            does not need it leaves out by itself.
+        start: only spans that started at this time or later; a datetime (without a time zone: UTC),
+            a date, or ISO 8601 text.
+        end: only spans that started before this time.
+        kinds: only spans of these kinds.
+        on_problem: what to do about a damaged part when it is read: `warn` with its address and go
+            on with what is whole, or `raise`.
+
+    Returns:
+        A frame with the columns of `load_spans` and the further ones, in the order of `columns`.
+        Spans that were still open when they were written are left out: their end is a record of its
+        own, and a lazy frame can't put the two together.
+
+    Raises:
+        SpanReadError: the source does not exist or can't be reached; with `raise`, from a
+            computation, a part is damaged.
+        ValueError: an unknown column.
+        MissingExtraError: dask is not installed.
+    """
+    try:
+        import dask
+        import dask.dataframe as dd
+    except ImportError as error:
+        raise MissingExtraError("dask", "scale", "scan_spans") from error
+    wanted = list(columns) if columns is not None else list(SCAN_COLUMNS)
+    unknown = [name for name in wanted if name not in SCAN_COLUMNS]
+    if unknown:
+        raise ValueError(
+            f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}."
+        )
+    begin, until = _utc(start), _utc(end)
+    parts = [
+        (part.address, part.experiment, part.run)
+        for part in find_parts(source, experiment_name, run_name, sagemaker_session)
+        if _may_hold(part, begin, until)
+    ]
+    options = {
+        "start": begin,
+        "end": until,
+        "kinds": list(kinds) if kinds is not None else None,
+        "on_problem": on_problem,
+    }
+    meta = _shape(to_frame([]), [], wanted)
+    places = parts or [("", None, None)]
+    # Dask would make texts of the dictionaries and lists in its object columns.
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame: dd.DataFrame = dd.from_map(
+            _Read(options), places, columns=wanted, meta=meta, enforce_metadata=False
+        )  # type: ignore[no-untyped-call]
+    return frame
+
+
+class _Read:
+    """Reads one part; on a worker, so it holds nothing but plain values."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+
+    def __call__(
+        self, place: tuple[str, str | None, str | None], columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        wanted = list(columns) if columns is not None else list(SCAN_COLUMNS)
+        address, experiment, run = place
+        problems: list[Problem] = []
+        records: list[dict[str, Any]] = []
+        if address:
+            contents = part_at(address, experiment, run)
+            if address.endswith(".parquet"):
+                records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
+            else:
+                records = [
+                    {**record, **asked_of(record)}
+                    for record in merge_records(parse_part(address, contents.data, problems))
+                ]
+            for record in records:
+                record["experiment_name"] = contents.experiment or record.get("experiment_name")
+                record["run_name"] = contents.run or record.get("run_name")
+        if problems:
+            if self._options["on_problem"] == "raise":
+                raise SpanReadError(describe(problems))
+            warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
+        return self._chosen(_shape(to_frame(records), records, [*wanted, *_FILTERED]), wanted)
+
+    def _chosen(self, frame: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
+        kept = frame["status"] != "running"
+        if self._options["start"] is not None:
+            kept &= frame["start_time"] >= self._options["start"]
+        if self._options["end"] is not None:
+            kept &= frame["start_time"] < self._options["end"]
+        if self._options["kinds"] is not None:
+            kept &= frame["kind"].isin(self._options["kinds"])
+        return frame.loc[kept, wanted].reset_index(drop=True)
+
+
+_FILTERED: Final = ("status", "start_time", "kind")
+
+
+def _shape(
+    frame: pd.DataFrame, records: list[dict[str, Any]], wanted: Sequence[str]
+) -> pd.DataFrame:
+    """The frame with the further columns, each of its own type, whatever the values of this part
+    are.
+    """
+    import pandas as pd
+
+    for name, kind in ASKED.items():
+        values = [record.get(name) for record in records]
+        if kind == "string":
+            frame[name] = pd.Series(values, dtype=object)
+        else:
+            frame[name] = pd.Series(values, dtype="Int64" if kind == "int64" else "float64")
+    for name in ("start_time", "end_time"):
+        frame[name] = frame[name].dt.as_unit("us")
+    return frame[list(dict.fromkeys(wanted))]
+
+
+def _utc(moment: Moment) -> pd.Timestamp | None:
+    if moment is None:
+        return None
+    import pandas as pd
+
+    found = pd.Timestamp(moment)
+    return found.tz_localize("UTC") if found.tzinfo is None else found.tz_convert("UTC")
+
+
+def _may_hold(part: Part, begin: Any, until: Any) -> bool:
+    """Tell by its place whether a Parquet file may hold spans of these days; of a part its place
+    tells nothing.
+    """
+    place = place_of(part.address)
+    day = (
+        next((piece[5:] for piece in place[1].split("/") if piece.startswith("date=")), None)
+        if place is not None
+        else None
+    )
+    if day is None or day == "unknown":
+        return True
+    return not (begin is not None and day < f"{begin:%Y-%m-%d}") and not (
+        until is not None and day > f"{until:%Y-%m-%d}"
+    )

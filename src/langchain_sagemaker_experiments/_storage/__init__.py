@@ -1,0 +1,3 @@
+"""Places and files: the names of keys and parts, object stores, the writers of whole and
+append-only files.
+"""

@@ -1,0 +1,222 @@
+"""`render_report`: spans → one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import html
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..._analysis.preview import plain
+from ..._analysis.runs import compare_groups
+from ..._analysis.traces import group_by_trace, is_architecture, rows_of
+from ..._record.plurals import counted
+from ..._storage.atomic_files import whole_file
+from ..._version import __version__
+from ...exceptions import DestinationError, MissingExtraError
+from .comparison import comparison
+from .data import Blocks, dump, index_rows, pack, whose
+from .structure import architectures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORT_NAME: Final = "langchain-report"
+"""The artifact a report is in a Run, and, with `.html`, its file: a newer one takes its place."""
+_SCRIPTS: Final = ("data", "dom", "table", "timeline", "details", "compare", "architecture", "app")
+_LARGEST_INLINE: Final = 8 * 1024 * 1024
+"""A notebook keeps what it shows: larger reports are linked, not held in it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was written. It is a path to `open()`, and shows itself in a notebook.
+
+    Attributes:
+        path: the file.
+        traces: how many traces it shows.
+        spans: how many spans they have.
+        bytes: the file's size.
+        uri: where it was uploaded to, when it was.
+    """
+
+    path: Path
+    traces: int
+    spans: int
+    bytes: int
+    uri: str | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        uploaded = f", uploaded to {self.uri}" if self.uri else ""
+        return f"{self.path}: {counted(self.traces, 'trace')}, {counted(self.spans, 'span')}, {self.bytes:,} bytes{uploaded}"
+
+    def _repr_html_(self) -> str:
+        link = f'<p><a href="{html.escape(str(self.path), quote=True)}" target="_blank">{html.escape(str(self))}</a></p>'
+        if self.bytes > _LARGEST_INLINE or not self.path.is_file():
+            return link
+        page = html.escape(self.path.read_text("utf-8"), quote=True)
+        return f'{link}<iframe srcdoc="{page}" style="width:100%;height:640px;border:1px solid #ccc;border-radius:8px"></iframe>'
+
+
+def render_report(
+    spans: pd.DataFrame,
+    path: str | os.PathLike[str] = "langchain-report.html",
+    *,
+    title: str | None = None,
+    run: Any = None,
+) -> Report:
+    """Write a report of spans: trace table, timelines, model architecture, comparison of runs, in
+    one HTML file.
+
+    The file needs no network and runs nothing but its own scripts (a Content-Security-Policy names
+    them by their hashes): prompts and answers are shown as text, whatever they hold. It opens from
+    a disk, from a web server, or from a presigned link to S3.
+
+    Args:
+        spans: what `load_spans` gave, or a part of it.
+        path: the file to write; its folder is made, an older file replaced.
+        title: what stands above it; the names of the runs by default.
+        run: a `Run` or `OfflineRun` to upload the report to, as its artifact `langchain-report`;
+            the Run must be open.
+
+    Returns:
+        What was written; its `uri` tells where it was uploaded to.
+
+    Raises:
+        MissingExtraError: jinja2 or pandas is not installed.
+        DestinationError: the upload to `run` failed; the file is there.
+        OSError: the file can't be written.
+    """
+    records = rows_of(spans)
+    groups = group_by_trace(records)
+    blocks = Blocks()
+    rows = index_rows(groups, blocks)
+    index = {
+        "traces": rows,
+        "blocks": len(blocks.packed),
+        "comparison": comparison(compare_groups(groups)),
+        "architectures": architectures(
+            groups, (record for record in records if is_architecture(record))
+        ),
+    }
+    shown = plain(title or _title(groups), 200)
+    count = sum(len(group) for group in groups.values())
+    page = _page(shown, f"{counted(len(groups), 'trace')}, {counted(count, 'span')}", index, blocks)
+    target = Path(path).expanduser()
+    data = page.encode("utf-8", "replace")
+    with whole_file(target) as scratch:
+        scratch.write_bytes(data)
+    report = Report(target, len(groups), count, len(data))
+    return upload_report(report, run) if run is not None else report
+
+
+def _title(groups: Mapping[str, list[Mapping[str, Any]]]) -> str:
+    runs = {
+        whose(group[0].get("experiment_name"), group[0].get("run_name"))
+        for group in groups.values()
+    }
+    experiments, names = (
+        ({name for name in column if name} for column in zip(*runs, strict=True))
+        if runs
+        else (set(), set())
+    )
+    where = experiments.pop() if len(experiments) == 1 else ""
+    what = names.pop() if len(names) == 1 else f"{len(names)} runs" if names else ""
+    return ": ".join(filter(None, (where, what))) or "LangChain traces"
+
+
+def _page(title: str, summary: str, index: dict[str, Any], blocks: Blocks) -> str:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError("jinja2", "report", "A report") from error
+    from markupsafe import Markup
+
+    # Texts of our own package, which may stand in the page as they are; everything else is escaped
+    # by jinja2.
+    scripts = [
+        Markup(_asset("vendor", name))  # noqa: S704
+        for name in ("tabulator.min.js", "chart.umd.min.js", "dagre.min.js")
+    ]
+    scripts += [Markup(_asset("assets", f"{name}.js")) for name in _SCRIPTS]  # noqa: S704
+    styles = [
+        Markup(_asset("vendor", "tabulator_simple.min.css")),  # noqa: S704
+        Markup(_asset("assets", "report.css")),  # noqa: S704
+    ]
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    template = environment.from_string(_asset("assets", "report.html.j2"))
+    packed = [("index", pack(dump(index)))] + [
+        (f"block-{number}", data) for number, data in enumerate(blocks.packed)
+    ]
+    return template.render(
+        title=title,
+        summary=summary,
+        policy=_policy(scripts, styles),
+        version=__version__,
+        made=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        libraries=", ".join(
+            f"{library['name']} {library['version']}"
+            for library in json.loads(_asset("vendor", "versions.json"))
+        ),
+        scripts=scripts,
+        styles=styles,
+        blocks=packed,
+    )
+
+
+def _policy(scripts: list[Any], styles: list[Any]) -> str:
+    """Nothing may run or be loaded but what stands in the page, by its hash."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(_hash(script) for script in scripts)}",
+            f"style-src {' '.join(_hash(style) for style in styles)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _asset(folder: str, name: str) -> str:
+    return (resources.files(__package__) / folder / name).read_text("utf-8")
+
+
+def upload_report(report: Report, run: Any) -> Report:
+    """Upload a report to a run as its artifact `langchain-report`, and return it with its `uri`.
+
+    Raises:
+        DestinationError: the run takes no files, is not open, or the upload failed; the file stays.
+    """
+    from ..._destinations import destination_for
+    from ..._storage.failure_advice import explain
+
+    destination = destination_for(run)
+    try:
+        destination.check()
+        uri = destination.write_file(
+            f"{REPORT_NAME}.html", report.path.read_bytes(), REPORT_NAME, "text/html"
+        )
+    except Exception as error:
+        what = explain(error, "upload it again")
+        raise DestinationError(
+            f"The report was written to {report.path}, but could not be uploaded. {what}"
+        ) from error
+    return replace(report, uri=uri)

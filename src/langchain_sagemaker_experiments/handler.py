@@ -1,0 +1,302 @@
+"""`SageMakerCallbackHandler`: the public face. Its settings, its run, its flushes; the callbacks
+themselves are in `_callbacks`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from ._delivery import process_exit as _exit
+from ._delivery.background_flush import BackgroundFlush
+from ._langchain_values import ComponentCache, know_values, run_parameters
+from ._record.limits import (
+    DEFAULT_ABANDONED_AFTER,
+    DEFAULT_BUFFER_BYTES,
+    DEFAULT_MAX_FIELD_BYTES,
+    DEFAULT_MAX_OPEN_SPANS,
+)
+from ._recording.arguments import check_settings
+from ._recording.langchain_events import STREAM_PLACEHOLDER, Callbacks
+from ._recording.manual_spans import connect
+from ._recording.open_spans import Recorder
+from .exceptions import DestinationError
+
+if TYPE_CHECKING:
+    from ._delivery.flush import FlushResult
+    from ._destinations import Destination
+    from ._masking.masking import Redact
+
+logger = logging.getLogger(__name__)
+
+
+class SageMakerCallbackHandler(Callbacks):
+    """Records every LLM, chat model, chain, tool, agent and retriever call as a span, and uploads
+    them to a SageMaker Run.
+
+    Pass it wherever LangChain takes callbacks; call `flush_tracker()` inside the `with Run(...)`,
+    or use the handler as a context manager, which flushes when it is left. One handler serves any
+    number of threads and tasks at a time, sync and async, and goes on working after a flush.
+
+    Args:
+        run: a `Run` of sagemaker 2.x or 3.x, an `OfflineRun`, or any object with `log_file` (and,
+            where it has them, `log_parameters` and `log_metric`). None takes the Run of the `with
+            Run(...)` that surrounds the flush.
+        durable: write each span to disk as it ends, so that it survives even a killed process.
+        spool_dir: folder for what does not fit into memory or could not be uploaded; the platform's
+            own place by default.
+        redact: `"secrets"` masks what looks like a secret or bears a telling name. A function
+            additionally sees each string that is recorded, first, and returns what may be recorded
+            in its place; a field for which it raises is withheld. None records everything as it is.
+        extra_args: passed to every S3 upload, as boto3's `ExtraArgs`: `ServerSideEncryption`,
+            `SSEKMSKeyId`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`, …
+        max_field_bytes: bound of one span's `inputs` or `outputs` in bytes of JSON; longer ones are
+            truncated with marks that tell true size and SHA-256. None keeps them whole. Default: 1
+            MiB.
+        keep_media: keep base64 images, sound and files in messages instead of their media type,
+            size and SHA-256.
+        buffer_bytes: bytes of finished spans held in memory before they go over into the spool.
+            Default: 64 MiB.
+        sample_rate: share of traces to record, 0 to 1. A trace is recorded whole or not at all.
+        record_tokens: record every streamed token as an event; by default only their count and the
+            time of the first.
+        max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled. Default:
+            100,000.
+        flush_interval: seconds between flushes from a background thread; None, the default, for
+            flushes by hand only.
+        flush_bytes: with `flush_interval`, also flush once this many bytes wait.
+        abandoned_after: seconds after which, at a flush, an open span is closed as cancelled when
+            its root has ended (24 times as long while the root is open, or for a root). Default:
+            one hour.
+
+    Raises:
+        DestinationError: `run` can't take records.
+        ValueError: another argument is not what it must be.
+    """
+
+    def __init__(
+        self,
+        run: Any = None,
+        *,
+        durable: bool = False,
+        spool_dir: str | Path | None = None,
+        redact: Redact | Literal["secrets"] | None = "secrets",
+        extra_args: Mapping[str, Any] | None = None,
+        max_field_bytes: int | None = DEFAULT_MAX_FIELD_BYTES,
+        keep_media: bool = False,
+        buffer_bytes: int = DEFAULT_BUFFER_BYTES,
+        sample_rate: float = 1.0,
+        record_tokens: bool = False,
+        max_open_spans: int = DEFAULT_MAX_OPEN_SPANS,
+        abandoned_after: float = DEFAULT_ABANDONED_AFTER,
+        flush_interval: float | None = None,
+        flush_bytes: int | None = None,
+    ) -> None:
+        # Imported here: they load orjson, botocore and the expressions for secrets, which nobody
+        # needs who only imports the name of this class.
+        from ._delivery.flush import Pipeline
+        from ._delivery.record_writer import RecordWriter
+        from ._delivery.run_summary import Summary
+        from ._delivery.spool import Spool
+        from ._encoding.encoder import Encoder
+        from ._encoding.repeated import Repeated
+
+        super().__init__()
+        connect()
+        check_settings(
+            spool_dir=spool_dir,
+            redact=redact,
+            extra_args=extra_args,
+            max_field_bytes=max_field_bytes,
+            buffer_bytes=buffer_bytes,
+            sample_rate=sample_rate,
+            max_open_spans=max_open_spans,
+            abandoned_after=abandoned_after,
+            flush_interval=flush_interval,
+            flush_bytes=flush_bytes,
+        )
+        self._extra_args = dict(extra_args or {})
+        self._record_tokens = record_tokens
+        self._faults: dict[str, int] = {}
+        known = know_values(keep_media=keep_media)
+        # A line that is written at once stands alone: there is nothing it could share a list with.
+        shared_lists = None if durable else known.fields_of
+        encoder = Encoder(
+            known.choose,
+            max_bytes=max_field_bytes,
+            keep_media=keep_media,
+            fields_of=shared_lists,
+            keepers=known.keepers,
+        )
+        self._encode, self._take, self._encode_settings = (
+            encoder.encode,
+            encoder.take,
+            encoder.encode_settings,
+        )
+        self._encode_metadata = Repeated(encoder.encode).encode
+        self._encode_invocation = Repeated(encoder.encode_settings).encode
+        self._taken_placeholder = self._take(STREAM_PLACEHOLDER)
+        self._components = ComponentCache(self._encode)
+        writer = RecordWriter(
+            Summary(run_parameters),
+            known.thaw,
+            redact=redact if callable(redact) else None,
+            mask=redact is not None,
+            keep_media=keep_media,
+        )
+        self._pipeline = Pipeline(
+            writer, budget=buffer_bytes, spool=Spool(spool_dir), durable=durable
+        )
+        self._recorder = Recorder(
+            self._pipeline.sink,
+            max_open_spans=max_open_spans,
+            abandoned_after=abandoned_after,
+            sample_rate=sample_rate,
+        )
+        self._open = self._recorder.open
+        self._destination: Destination | None = None
+        self._run: Any = None
+        self.run = run
+        self._background: BackgroundFlush | None = None
+        if flush_interval is not None:
+            self._background = BackgroundFlush(self._flush_if_needed, flush_interval)
+            if flush_bytes is not None:
+                self._recorder.sink = self._pipeline.wake_at(flush_bytes, self._background.wake)
+        _exit.watch(self)
+
+    # --- the run ----------------------------------------------------------------------------------
+    @property
+    def run(self) -> Any:
+        """The run given to this handler; None takes the one that surrounds the flush. Setting
+        another one is allowed.
+        """
+        return self._run
+
+    @run.setter
+    def run(self, run: Any) -> None:
+        if run is None:
+            self._destination = None
+        else:
+            from ._destinations import destination_for
+
+            self._destination = destination_for(run, self._extra_args)
+        self._run = run
+
+    def _find_destination(self) -> Destination:
+        if self._destination is not None:
+            return self._destination
+        from ._destinations import destination_for, surrounding_run
+
+        run = surrounding_run()
+        if run is None:
+            raise DestinationError(
+                "This handler was given no run, and no `with Run(...)` surrounds this flush. "
+                "Flush inside the `with`, or set handler.run."
+            )
+        return destination_for(run, self._extra_args)
+
+    # --- flushing ---------------------------------------------------------------------------------
+    def flush_tracker(self) -> FlushResult:
+        """Upload all that is recorded to the Run, log parameters and metrics, and reset the
+        counters.
+
+        Spans still open are written with status `running`; their final record replaces them when
+        they are read. The handler goes on working afterwards.
+
+        In a notebook it prints a line that says where.
+
+        Returns:
+            What was written: `.spans` (a count), `.uris`, `.bytes`, `.parameters`, `.metrics`,
+                `.faults`.
+
+        Raises:
+            FlushError: the upload failed. Nothing is lost: what has not arrived is kept, and the
+                next flush sends it.
+        """
+        result = self._pipeline.flush(self._find_destination, self._recorder, self._faults)
+        if "IPython" in sys.modules:
+            from ._views.notebook import announce
+
+            announce(result)
+        return result
+
+    async def aflush_tracker(self) -> FlushResult:
+        """Do what `flush_tracker` does without blocking the event loop."""
+        import asyncio
+
+        return await asyncio.to_thread(self.flush_tracker)
+
+    def _flush_if_needed(self) -> None:
+        if self._pipeline.pending_spans:
+            self.flush_tracker()
+
+    def close(self) -> None:
+        """Stop the background flush, if there is one, and flush what waits.
+
+        Raises:
+            FlushError: the flush failed; what waits is kept.
+        """
+        if self._background is not None:
+            self._background.stop()
+        self._flush_if_needed()
+
+    @property
+    def open_spans(self) -> int:
+        """How many spans are open now."""
+        return len(self._open)
+
+    @property
+    def pending_spans(self) -> int:
+        """How many finished spans no flush has written yet, in memory and on disk."""
+        return self._pipeline.pending_spans
+
+    def __enter__(self) -> SageMakerCallbackHandler:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._background is not None:
+            self._background.stop()
+        if error is None:
+            self.flush_tracker()
+            return
+        try:
+            self.flush_tracker()
+        except Exception as failure:
+            # The user's own exception is the one that must be seen.
+            logger.warning("While %s was on its way: %s", type(error).__name__, failure)
+
+    def __del__(self) -> None:
+        """A handler that nobody holds any more puts what it has not flushed on disk, and says
+        where.
+        """
+        if not hasattr(self, "_background"):  # it was never whole
+            return
+        try:
+            _exit.save(self, flush=False)
+        except Exception as error:
+            logger.warning("Spans of a handler that was given up could not be kept: %s", error)
+
+    def __copy__(self) -> SageMakerCallbackHandler:
+        """Copies of a model or chain go on recording here."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SageMakerCallbackHandler:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A SageMakerCallbackHandler can't be pickled: what it records belongs to this process. In each worker, open the Run "
+            "with load_run (an OfflineRun by its names) and make a handler there; record_calls needs no callbacks in what you send."
+        )
+
+    def __repr__(self) -> str:
+        return f"SageMakerCallbackHandler(run={self._run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"

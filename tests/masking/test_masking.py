@@ -1,0 +1,228 @@
+"""Secrets are masked wherever they stand; what only looks like one stays readable; the line stays
+JSON. All secrets are fake.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_sagemaker_experiments._masking.masking import is_telling, mask_secrets
+from support.secrets import PLACES, SECRETS
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_known_secrets_are_masked_wherever_they_stand(secret: str, place: str) -> None:
+    value = {
+        "text": place.format(secret),
+        "deep": [{"x": json.dumps({"inner": place.format(secret)})}],
+    }
+    masked = mask_secrets(orjson.dumps(value))
+    core = secret.split("\n")[1] if "\n" in secret else secret
+    assert core not in masked.decode()
+    assert "[REDACTED]" in masked.decode()
+    json.loads(masked)
+
+
+NAMES = [
+    "password", "passwd", "PASSWORD", "db_password", "userPassword", "passphrase", "secret", "client_secret", "clientSecret",
+    "api_key", "apiKey", "api-key", "x-api-key", "openai_api_key", "access_key", "aws_secret_access_key", "secretAccessKey",
+    "aws_session_token", "SessionToken", "access_token", "refresh_token", "id_token", "auth_token", "bearer_token",
+    "authorization", "Authorization", "cookie", "Set-Cookie", "private_key", "credential", "credentials", "signing_key",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_under_telling_names_are_masked(name: str) -> None:
+    hidden = 'a "quoted" \\ hidden-value'
+    for value in (
+        {name: hidden},
+        {"headers": {name: hidden, "other": "stays"}},
+        json.dumps({name: "hidden-value"}),
+        json.dumps({"again": json.dumps({name: "hidden-value"})}),
+        str({name: "hidden-value", "n": 1}),
+        f"{name}=hidden-value1 next",
+        f"Client({name}='hidden-value')",
+        f"{name}: hidden-value1",
+    ):
+        masked = mask_secrets(orjson.dumps(value)).decode()
+        assert "hidden-value" not in masked, value
+        json.loads(masked)
+    assert json.loads(mask_secrets(orjson.dumps({name: 123456}))) == {name: "[REDACTED]"}
+
+
+def test_passwords_in_addresses_are_masked() -> None:
+    for address in (
+        "postgres://user:hidden-pw@host:5432/db",
+        "https://u:hidden-pw@host/",
+        "redis://:hidden-pw@host",
+    ):
+        masked = mask_secrets(orjson.dumps({"url": address})).decode()
+        assert "hidden-pw" not in masked
+        assert "@host" in masked
+    signed = (
+        "https://bucket.s3.amazonaws.com/k?X-Amz-Credential=hidden1&X-Amz-Signature=hidden2&x=1"
+    )
+    masked = mask_secrets(orjson.dumps(signed)).decode()
+    assert "hidden1" not in masked
+    assert "hidden2" not in masked
+    assert "x=1" in masked
+
+
+LOOKALIKES: list[Any] = [
+    {"max_tokens": 100, "token_usage": {"prompt_tokens": 5}, "next_token": "abc"},
+    {"gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 3},
+    {"openai_api_key": {"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}},
+    {
+        "secretary": "Ada",
+        "passage": "a long passage",
+        "keyboard": "qwerty",
+        "author": "Ada",
+        "tokenizer": "bpe",
+        "token": "cat",
+    },
+    {
+        "password_hint": "my dog",
+        "passwords_are": "hard",
+        "authorized": True,
+        "monkey": "banana",
+        "password": "",
+    },
+    "the password: please enter it, then press the key",
+    "secret agents and their keys; the basic idea; a bearer of good news; Basic training",
+    "task-management-of-long-words-and-more is sk-inny, ask-me-anything-about-risk-assessment-frameworks",
+    "sk-learn and scikit-learn; AKIA is short; ghp_short; xoxb; hf_hub; AIzaTooShort",
+    "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad, sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "visit https://example.com:8080/path@version and mail me@example.com at 10:30@noon",
+    "eyJust a word",
+    "01a1fd10-c4b1-70c8-ae87-df7ddaefe4c4",
+    "-----BEGIN CERTIFICATE-----\nMIIpublic\n-----END CERTIFICATE-----",
+    "What is an API key? An api_key is a string. Set api_key to yours.",
+]
+
+
+@pytest.mark.parametrize(
+    "value", LOOKALIKES, ids=[str(number) for number in range(len(LOOKALIKES))]
+)
+def test_lookalikes_stay_readable(value: Any) -> None:
+    data = orjson.dumps(value)
+    assert mask_secrets(data) == data
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(list(SECRETS.values())),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text() | st.sampled_from(NAMES), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+@settings(max_examples=400)
+def test_masking_keeps_json_valid_and_is_stable(value: Any) -> None:
+    masked = mask_secrets(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    json.loads(masked)
+    assert mask_secrets(masked) == masked
+
+
+def run_with_secrets(recording: Any) -> str:
+    """A call whose prompt, output, tool input, headers, exception and metadata all hold secrets;
+    everything that was written.
+    """
+    from langchain_core.messages import HumanMessage
+    from langchain_core.runnables import RunnableLambda
+
+    key = SECRETS["openai"]
+
+    def broken(value: Any) -> Any:
+        raise ValueError(f"401 for {key}")
+
+    config = {
+        **recording.config,
+        "metadata": {"headers": {"Authorization": f"Bearer {key}"}, "note": key},
+        "tags": [key],
+    }
+    RunnableLambda(lambda value: f"your key {key}").with_config(run_name=f"run {key}").invoke(
+        {"password": "hidden-value"}, config
+    )
+    recording.handler.on_chat_model_start(
+        {"kwargs": {"api_key": "hidden-value"}}, [[HumanMessage(f"my key is {key}")]]
+    )
+    recording.handler.on_llm_error(ValueError(f"bad key {key}"))
+    recording.handler.on_tool_start({"name": "t"}, str({"password": "hidden-value", "key": key}))
+    recording.handler.on_tool_end(f"used {key}")
+    with pytest.raises(ValueError, match="401"):
+        RunnableLambda(broken).invoke(1, config)
+    recording.handler.on_llm_start(
+        {}, ["p"], invocation_params={"model": "m", "extra_headers": {"x-api-key": "hidden-value"}}
+    )
+    recording.handler.on_text(f"event {key}")
+    recording.handler.flush_tracker()
+    return b"".join(recording.parts).decode() + str(recording.parameters)
+
+
+def test_no_secret_is_written_whatever_it_came_in(recording: Any) -> None:
+    written = run_with_secrets(recording)
+    assert SECRETS["openai"] not in written
+    assert "hidden-value" not in written
+    assert written.count("[REDACTED]") > 10
+
+
+def test_masking_can_be_turned_off(make_recording: Any) -> None:
+    assert SECRETS["openai"] in run_with_secrets(make_recording(redact=None))
+
+
+def test_a_function_of_the_users_sees_every_string_first(make_recording: Any) -> None:
+    seen: list[str] = []
+
+    def redact(text: str) -> str:
+        seen.append(text)
+        return text.replace("Ada", "<name>")
+
+    recording = make_recording(redact=redact)
+    written = run_with_secrets(recording)
+    assert SECRETS["openai"] not in written  # known secrets are masked all the same
+    recording.handler.on_chain_start(
+        {"name": "Ada's chain"}, {"who": "Ada", "deep": [{"x": "Ada Lovelace"}]}
+    )
+    recording.handler.on_chain_end("hello Ada")
+    record = recording.one(name="<name>'s chain")
+    assert record["inputs"] == {"who": "<name>", "deep": [{"x": "<name> Lovelace"}]}
+    assert record["outputs"] == "hello <name>"
+    assert "Ada Lovelace" in seen
+
+
+def test_a_function_that_raises_withholds_the_field(make_recording: Any) -> None:
+    def redact(text: str) -> str:
+        if "dangerous" in text:
+            raise RuntimeError("can't decide")
+        return text
+
+    recording = make_recording(redact=redact)
+    recording.handler.on_chain_start({"name": "c"}, {"a": "dangerous"})
+    recording.handler.on_chain_end("harmless")
+    result = recording.handler.flush_tracker()
+    (line,) = recording.raw_lines()
+    assert line["inputs"] == "<withheld: the redact function raised RuntimeError>"
+    assert line["outputs"] == "harmless"
+    assert result.faults == {"redact function raised": 1}
+
+
+NAMES = ["password", "x-api-key", "token", "tokens", "clientSecret", "id_token", "key", 'a"b', "\\"]
+
+
+@given(st.text(max_size=12) | st.sampled_from(NAMES))
+def test_a_telling_name_is_one_whose_value_is_masked(name: str) -> None:
+    try:
+        line = json.dumps({name: "a1" * 20}, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return
+    assert is_telling(line[2 : line.rindex(b'":"')]) == (b"[REDACTED]" in mask_secrets(line))

@@ -1,0 +1,51 @@
+"""Every example runs without an account, a key or a network, and leaves the spans it says it
+leaves.
+"""
+
+from __future__ import annotations
+
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+
+from langchain_sagemaker_experiments._destinations.sagemaker_sdk import Sdk
+from langchain_sagemaker_experiments.demo import stand_ins
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("[a-z]*.py"))
+
+SHOWN: dict[str, tuple[str, ...]] = {
+    "analysis_with_dask": ("18 spans in Parquet", "gpt-4o-mini", "0.000024"),
+    "fastapi_service": ("200 ", "9 spans", "s-1"),
+    "lambda_function": ("'statusCode': 200", "RunnableSequence", "s-1"),
+    "langgraph_human_approval": ("waits for:", "interrupted", "customer-7"),
+    "manual_spans": ("Example Span, live", "25 years old"),
+    "offline_then_sync": ("parts=1, spans=3", "skipped=1", "in SageMaker: [{"),
+    "processing_job": ("jokes-nightly", "gpt-4o-mini", "3.0"),
+    "sagemaker_endpoint": (
+        "3 days",
+        "'sagemaker.region': 'us-west-2'",
+        "'sagemaker.endpoint_name': 'endpoint-name'",
+    ),
+    "scenario_1_llm": ("ChatPromptTemplate", "chat_model"),
+    "scenario_1_llm_classic": ("langchain-sagemaker-tracker-run-scenario-1",),
+    "scenario_2_sequential_chain": ("RunnableSequence", "chat_model"),
+    "scenario_2_sequential_chain_classic": ("langchain-sagemaker-tracker-run-scenario-2",),
+    "scenario_3_agent": ("calculating-agent", "gpt-4o-mini"),
+    "scenario_3_agent_classic": ("langchain-sagemaker-tracker-run-scenario-3",),
+}
+"""What each example shows of what it recorded."""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_runs_without_an_account(
+    sdk: Sdk, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with stand_ins(force=True) as used, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        runpy.run_path(str(path), run_name="__main__")
+    assert len(used) == 2
+    shown = capsys.readouterr().out
+    for words in SHOWN[path.stem]:
+        assert words in shown

@@ -1,0 +1,112 @@
+"""What the request path and the flush may cost, guarded so that a busy machine does not disturb:
+calls counted, and ratios.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+
+import langchain_sagemaker_experiments
+from support.recording import Recording
+
+OURS = str(Path(langchain_sagemaker_experiments.__file__).parent)
+
+
+def calls_of_ours(work: Callable[[], Any]) -> int:
+    """How many Python functions of this package a piece of work calls: the same number at every
+    run.
+    """
+    count = 0
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+            count += 1
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def chain() -> Any:
+    return (
+        ChatPromptTemplate.from_template("about {topic}")
+        | FakeListChatModel(responses=["a fine answer"])
+        | StrOutputParser()
+    )
+
+
+def test_calls_of_one_chain(recording: Recording) -> None:
+    work = chain()
+    work.invoke({"topic": "fish"}, recording.config)
+    calls = calls_of_ours(lambda: work.invoke({"topic": "fish"}, recording.config))
+    assert 40 <= calls <= 120, calls  # 8 events
+
+
+def test_calls_of_one_streamed_token(recording: Recording) -> None:
+    run_id = uuid.uuid4()
+    recording.handler.on_llm_start({}, ["p"], run_id=run_id)
+    assert (
+        calls_of_ours(
+            lambda: [recording.handler.on_llm_new_token("x", run_id=run_id) for _ in range(100)]
+        )
+        <= 110
+    )
+    recording.handler.flush_tracker()
+
+
+def test_calls_of_the_flush_of_one_span(recording: Recording) -> None:
+    work = chain()
+
+    def flush(chains: int) -> int:
+        for _ in range(chains):
+            work.invoke({"topic": "fish"}, recording.config)
+        return calls_of_ours(recording.handler.flush_tracker)
+
+    flush(1)
+    once = flush(10)
+    assert (flush(30) - once) / 80 <= 30  # 20 chains more, of 4 spans
+
+
+def test_an_item_of_a_long_list_costs_nothing_where_it_is_known(recording: Recording) -> None:
+    def step(messages: list[Any]) -> int:
+        def work() -> None:
+            with recording.handler.span("s", inputs={"messages": messages}):
+                pass
+
+        return calls_of_ours(work)
+
+    messages: list[Any] = [HumanMessage(f"{n}") for n in range(1_000)]
+    first = step(messages)
+    assert step([*messages, AIMessage("one more")]) < first / 20
+    recording.handler.flush_tracker()
+
+
+def test_a_chain_takes_little_longer_than_with_a_handler_that_does_nothing() -> None:
+    import request_path
+    from peers import DoesNothing, Peer
+
+    recording = Recording()
+    peers = {
+        "does nothing": Peer("langchain-core", DoesNothing(), lambda: None, lambda: None),
+        "this package": Peer("x", recording.handler, recording.handler.flush_tracker, lambda: None),
+    }
+    best = dict.fromkeys(peers, float("inf"))
+    for _ in range(8):
+        for name, peer in peers.items():
+            best[name] = min(best[name], request_path.seconds(request_path.invoke, peer))
+            peer.empty()
+    # 1.12 on a quiet machine; 1.7 is LangChain's own RunCollector.
+    assert best["this package"] / best["does nothing"] < 1.6
