@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from .._storage.append_logs import append_line, read_lines
+from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.atomic_files import write_file
 from .._storage.keys import TRACES_FOLDER
 from .base import Parameter
@@ -58,6 +58,9 @@ class OfflineRun:
         self.path = Path(folder).expanduser() / self.experiment_name / self.run_name
         """The run's own folder."""
         self.path.mkdir(parents=True, exist_ok=True)
+        # The parameters that any process had logged up to a place in the log; one value, so that
+        # threads never see the two apart.
+        self._read_so_far: tuple[LogPosition, dict[str, Parameter]] = (LogPosition(), {})
 
     def __repr__(self) -> str:
         return f"OfflineRun(experiment_name={self.experiment_name!r}, run_name={self.run_name!r}, path={str(self.path)!r})"
@@ -140,17 +143,28 @@ class OfflineRun:
 
     def parameters(self) -> dict[str, Parameter]:
         """Return the parameters recorded so far, of all processes."""
-        return {
-            entry["name"]: entry["value"]
-            for entry in self.entries()
-            if entry.get("entry") == "parameter"
+        position, parameters = self._read_so_far
+        entries, behind = position.read(self.path / LOG_NAME)
+        same_file = behind.inode == position.inode and behind.offset >= position.offset
+        found = {
+            **(parameters if same_file else {}),
+            **dict(filter(None, map(_parameter_of, entries))),
         }
+        self._read_so_far = behind, found
+        return dict(found)
 
     def _log(self, entry: str, **fields: Any) -> None:
         now = datetime.datetime.now(datetime.timezone.utc)
         append_line(
             self.path / LOG_NAME, orjson.dumps({"entry": entry, "logged_at": now, **fields})
         )
+
+
+def _parameter_of(entry: Mapping[str, Any]) -> tuple[str, Parameter] | None:
+    name, value = entry.get("name"), entry.get("value")
+    if entry.get("entry") != "parameter" or not isinstance(name, str):
+        return None
+    return (name, value) if isinstance(value, (str, int, float)) else None
 
 
 def _checked(what: str, name: str) -> str:

@@ -4,38 +4,46 @@ without what a crash has torn.
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-"""Flags of `os.open` for a file that grows."""
+import orjson
+
+APPEND: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+"""Flags of `os.open` for a file that grows. Readable too, so that `write_line` sees a torn line."""
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def read_lines(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file of JSON lines, from line `start` on; none when there is no file,
-    and no torn ones.
+def write_line(handle: int, line: bytes) -> None:
+    """Append one line to a file opened with `APPEND`.
+
+    A line that an earlier write left torn (a full disk, a killed process) is ended first, so that
+    only that one is lost. Lines of several processes never mix.
     """
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines[start:]:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    whole = _ends_whole(handle)
+    write_all(handle, line + b"\n" if whole else b"\n" + line + b"\n")
+
+
+def _ends_whole(handle: int) -> bool:
+    """Return True if the file is empty or its last byte ends a line."""
+    size = os.fstat(handle).st_size
+    if size == 0:
+        return True
+    if hasattr(os, "pread"):
+        return os.pread(handle, 1, size - 1) in (b"\n", b"")
+    os.lseek(handle, size - 1, os.SEEK_SET)  # where it writes, O_APPEND decides
+    return os.read(handle, 1) in (b"\n", b"")
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append one line to a file that only its owner may read; lines of several processes never
-    mix.
-    """
+    """Append one line to a file that only its owner may read; see `write_line`."""
     handle = os.open(path, APPEND, 0o600)
     try:
-        write_all(handle, line + b"\n")
+        write_line(handle, line)
     finally:
         os.close(handle)
 
@@ -45,3 +53,51 @@ def write_all(handle: int, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines; none when there is no file, no torn ones, and
+    nothing that is no object.
+    """
+    return iter(LogPosition().read(path)[0])
+
+
+@dataclass(frozen=True)
+class LogPosition:
+    """How far an append-only file has been read: a value, which threads may share.
+
+    Attributes:
+        offset: bytes read, up to the end of a line.
+        inode: which file it was, None for any; another one in its place is read from its beginning.
+    """
+
+    offset: int = 0
+    inode: int | None = None
+
+    def read(self, path: Path) -> tuple[list[dict[str, Any]], LogPosition]:
+        """Return the objects behind this position, and the position behind them. A last line
+        without its end is torn, or still being written, and does not count yet.
+        """
+        try:
+            handle = os.open(path, _READ)
+        except FileNotFoundError:
+            return [], LogPosition()
+        with open(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                return [], LogPosition()
+            same = self.inode in (None, status.st_ino) and status.st_size >= self.offset
+            begin = self.offset if same else 0
+            file.seek(begin)
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        entries = [entry for line in data[:end].splitlines() for entry in _object_of(line)]
+        return entries, LogPosition(begin + end, status.st_ino)
+
+
+def _object_of(line: bytes) -> tuple[dict[str, Any], ...]:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ()
+    return (value,) if isinstance(value, dict) else ()

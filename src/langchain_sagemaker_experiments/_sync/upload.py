@@ -23,7 +23,7 @@ from .._destinations.offline_run import ARTIFACTS_FOLDER
 from .._destinations.sagemaker_sdk import load_sdk
 from .._langchain_values import run_parameters
 from .._reading.parse import Problem, parse_part
-from .._storage.append_logs import append_line, read_lines
+from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.failure_advice import explain
 from .._storage.keys import PART_PREFIX, PART_SUFFIX
 from .._storage.manifest import ENDING, FOLDER
@@ -192,7 +192,7 @@ def _sync_bundle(
         result.problems.append(Problem(str(bundle.folder / FOLDER), why))
     done: dict[str, Any] = {"counted": [part.name for part in parts]}
     if bundle.log is not None:
-        done["log_lines"] = _replay(bundle, run)
+        done["log_bytes"] = _replay(bundle, run)
     else:
         _log_numbers(destination, summary)
     return done
@@ -222,14 +222,15 @@ def _log_numbers(destination: Destination, summary: Summary) -> None:
 
 def _replay(bundle: Bundle, run: Any) -> int:
     """Log an `OfflineRun`'s parameters, metrics and artifacts that have not been logged before;
-    return how many lines it has.
+    return how many bytes of its log are done.
     """
-    done = max((entry.get("log_lines", 0) for entry in _ledger(bundle.folder)), default=0)
+    done = max((entry.get("log_bytes", 0) for entry in _ledger(bundle.folder)), default=0)
     if bundle.log is None:
         return done
-    for entry in read_lines(bundle.log, done):
+    entries, behind = LogPosition(done).read(bundle.log)
+    for entry in entries:
         _replay_entry(entry, bundle.folder.parent, run)
-    return len(bundle.log.read_bytes().splitlines())
+    return behind.offset
 
 
 def _replay_entry(entry: dict[str, Any], folder: Path, run: Any) -> None:
