@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ._analysis.traces import trace_table
     from ._calls import record_calls
     from ._delivery.flush import FlushResult
+    from ._destinations.boto_run import BotoRun
     from ._destinations.offline_run import OfflineRun
     from ._export import export_spans
     from ._reading import load_spans
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ._views.report import Report, render_report
 
 __all__ = [
+    "BotoRun",
     "Compacted",
     "CompactionError",
     "DestinationError",
@@ -78,6 +80,7 @@ _LAZY = {
         ("cost", "repeated_prompts", "slowest_traces", "summarize"), "._analysis.figures"
     ),
     "FlushResult": "._delivery.flush",
+    "BotoRun": "._destinations.boto_run",
     "OfflineRun": "._destinations.offline_run",
     "Report": "._views.report",
     "SyncResult": "._sync",

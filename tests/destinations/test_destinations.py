@@ -10,7 +10,7 @@ from langchain_core.outputs import Generation, LLMResult
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, load_spans
 from langchain_sagemaker_experiments._delivery.run_summary import Summary
-from langchain_sagemaker_experiments._destinations import sagemaker_run as _sagemaker
+from langchain_sagemaker_experiments._destinations import s3_upload
 from langchain_sagemaker_experiments._destinations.run_limits import bounded_parameters, shorten
 
 RESULT = LLMResult(generations=[[Generation(text="x")]])
@@ -154,7 +154,7 @@ def test_a_large_flush_becomes_several_parts_that_are_sent_together(
 def test_a_huge_part_is_uploaded_in_pieces(
     open_run: Any, local: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sagemaker, "_MULTIPART_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(s3_upload, "_MULTIPART_BYTES", 8 * 1024 * 1024)
     with open_run() as run:
         handler = SageMakerCallbackHandler(run)
         for _ in range(12):

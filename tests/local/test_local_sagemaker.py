@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -278,6 +279,8 @@ def test_our_constants_are_those_of_botocores_model() -> None:
     assert maximum("sagemaker", "TrialComponentKey320") == _limits.MAX_PARAMETER_KEY
     assert maximum("sagemaker", "StringParameterValue") == _limits.MAX_PARAMETER_STRING
     assert maximum("sagemaker", "TrialComponentKey128") == _limits.MAX_ARTIFACT_NAME
+    assert maximum("sagemaker", "TrialComponentArtifacts") == _limits.MAX_ARTIFACTS
+    assert maximum("sagemaker", "TrialComponentStatusMessage") == _limits.MAX_STATUS_MESSAGE
     assert maximum("sagemaker-metrics", "MetricName") == _limits.MAX_METRIC_NAME
     metrics = service_model("sagemaker-metrics").shape_for("RawMetricDataList")
     assert metrics.metadata["max"] == _limits.MAX_METRICS_PER_CALL
@@ -362,3 +365,156 @@ def test_the_one_that_is_open_can_be_asked_for() -> None:
     with local_sagemaker() as sagemaker:
         assert current_local_sagemaker() is sagemaker
     assert current_local_sagemaker() is None
+
+
+# --- as AWS documents it ------------------------------------------------------------------------------------
+def test_names_are_one_in_upper_and_lower_case(local: LocalSageMaker) -> None:
+    client = boto3.client("sagemaker")
+    client.create_experiment(ExperimentName="My-Experiment")
+    client.create_trial(TrialName="My-Trial", ExperimentName="MY-EXPERIMENT")
+    client.create_trial_component(TrialComponentName="My-Component")
+    client.associate_trial_component(TrialComponentName="MY-component", TrialName="my-TRIAL")
+    for create in (
+        lambda: client.create_experiment(ExperimentName="my-experiment"),
+        lambda: client.create_trial(TrialName="my-trial", ExperimentName="my-experiment"),
+        lambda: client.create_trial_component(TrialComponentName="my-component"),
+    ):
+        with pytest.raises(ClientError, match="already exists"):
+            create()
+    described = client.describe_experiment(ExperimentName="MY-EXPERIMENT")
+    assert described["ExperimentName"] == "My-Experiment"
+    assert described["ExperimentArn"].endswith(":experiment/my-experiment")
+    assert client.describe_trial(TrialName="MY-TRIAL")["ExperimentName"] == "My-Experiment"
+    for chosen in ({"ExperimentName": "my-EXPERIMENT"}, {"TrialName": "MY-trial"}):
+        listed = client.list_trial_components(**chosen)["TrialComponentSummaries"]
+        assert [one["TrialComponentName"] for one in listed] == ["My-Component"]
+    metrics = boto3.client("sagemaker-metrics")
+    data = [{"MetricName": "m", "Value": 1.0, "Timestamp": 1_700_000_000}]
+    assert not metrics.batch_put_metrics(TrialComponentName="my-component", MetricData=data).get(
+        "Errors"
+    )
+    assert client.list_tags(ResourceArn=described["ExperimentArn"])["Tags"] == []
+
+
+def test_experiments_and_trials_are_updated(local: LocalSageMaker) -> None:
+    client = boto3.client("sagemaker")
+    client.create_experiment(
+        ExperimentName="e", DisplayName="one", Tags=[{"Key": "k", "Value": "v"}]
+    )
+    client.create_trial(TrialName="t", ExperimentName="e")
+    client.update_experiment(ExperimentName="e", DisplayName="two", Description="text")
+    client.update_experiment(ExperimentName="e", Description="other text")
+    client.update_trial(TrialName="t", DisplayName="three")
+    described = client.describe_experiment(ExperimentName="e")
+    assert (described["DisplayName"], described["Description"]) == ("two", "other text")
+    assert described["LastModifiedTime"] > described["CreationTime"]
+    assert client.describe_trial(TrialName="t")["DisplayName"] == "three"
+    for update in (
+        lambda: client.update_experiment(ExperimentName="x"),
+        lambda: client.update_trial(TrialName="x"),
+    ):
+        with pytest.raises(client.exceptions.ResourceNotFound):
+            update()
+
+
+def test_what_is_missing_is_a_resource_not_found(local: LocalSageMaker) -> None:
+    client = boto3.client("sagemaker")
+    client.create_experiment(ExperimentName="e")
+    client.create_trial(TrialName="t", ExperimentName="e")
+    for call in (
+        lambda: client.describe_experiment(ExperimentName="x"),
+        lambda: client.describe_trial(TrialName="x"),
+        lambda: client.describe_trial_component(TrialComponentName="x"),
+        lambda: client.delete_experiment(ExperimentName="x"),
+        lambda: client.delete_trial(TrialName="x"),
+        lambda: client.delete_trial_component(TrialComponentName="x"),
+        lambda: client.disassociate_trial_component(TrialName="t", TrialComponentName="x"),
+        lambda: client.associate_trial_component(TrialName="t", TrialComponentName="x"),
+        lambda: client.list_trials(ExperimentName="x"),
+    ):
+        with pytest.raises(client.exceptions.ResourceNotFound, match="does not exist"):
+            call()
+
+
+def test_what_is_still_associated_is_not_deleted(local: LocalSageMaker) -> None:
+    client = boto3.client("sagemaker")
+    client.create_experiment(ExperimentName="e")
+    client.create_trial(TrialName="t", ExperimentName="e")
+    client.create_trial_component(TrialComponentName="c")
+    client.associate_trial_component(TrialName="t", TrialComponentName="c")
+    for delete in (
+        lambda: client.delete_trial_component(TrialComponentName="c"),
+        lambda: client.delete_trial(TrialName="t"),
+        lambda: client.delete_experiment(ExperimentName="e"),
+    ):
+        with pytest.raises(ClientError, match="while it is associated") as error:
+            delete()
+        assert error.value.response["Error"]["Code"] == "ValidationException"
+    client.disassociate_trial_component(TrialName="t", TrialComponentName="c")
+    client.delete_trial_component(TrialComponentName="c")
+    client.delete_trial(TrialName="t")
+    client.delete_experiment(ExperimentName="e")
+    assert client.list_trial_components()["TrialComponentSummaries"] == []
+    assert client.list_trials()["TrialSummaries"] == []
+
+
+def test_the_sdk_deletes_an_experiment_with_all_that_it_holds(
+    sdk: Sdk, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sdk.Run(experiment_name="exp", run_name="one", sagemaker_session=session) as run:
+        experiment = run._experiment
+    module = sys.modules[type(experiment).__module__]
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    experiment.description = "of no use"
+    experiment.save()
+    assert type(experiment).load("EXP", session).description == "of no use"
+    experiment._delete_all(action="--force")
+    with pytest.raises(ClientError, match="does not exist"):
+        type(experiment).load("exp", session)
+
+
+def test_a_list_gives_ten_where_no_number_is_asked_for(local: LocalSageMaker) -> None:
+    client = boto3.client("sagemaker")
+    for number in range(12):
+        client.create_trial_component(TrialComponentName=f"c{number}")
+    first = client.list_trial_components()
+    assert len(first["TrialComponentSummaries"]) == 10
+    rest = client.list_trial_components(NextToken=first["NextToken"])
+    assert len(rest["TrialComponentSummaries"]) == 2
+    assert len(client.list_trial_components(MaxResults=100)["TrialComponentSummaries"]) == 12
+
+
+def test_search_lags_where_it_is_asked_to() -> None:
+    with local_sagemaker(search_lag=3_600):
+        client = boto3.client("sagemaker")
+        client.create_trial_component(TrialComponentName="c")
+        assert client.search(Resource="ExperimentTrialComponent")["Results"] == []
+        assert client.describe_trial_component(TrialComponentName="c")
+        assert len(client.list_trial_components()["TrialComponentSummaries"]) == 1
+
+
+def test_search_tells_in_the_end_what_it_lagged_behind() -> None:
+    with local_sagemaker(search_lag=0.5):
+        client = boto3.client("sagemaker")
+        client.create_trial_component(TrialComponentName="c", Parameters={"a": {"NumberValue": 1}})
+        while not (found := client.search(Resource="ExperimentTrialComponent")["Results"]):
+            time.sleep(0.05)
+        client.update_trial_component(TrialComponentName="c", Parameters={"a": {"NumberValue": 2}})
+        while found[0]["TrialComponent"]["Parameters"]["a"]["NumberValue"] == 1:
+            time.sleep(0.05)
+            found = client.search(Resource="ExperimentTrialComponent")["Results"]
+
+
+def test_what_comes_too_fast_is_throttled() -> None:
+    from botocore.config import Config
+
+    with local_sagemaker(rates={"DescribeTrialComponent": 2}):
+        once = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+        client = boto3.client("sagemaker", config=once)
+        client.create_trial_component(TrialComponentName="c")
+        with pytest.raises(ClientError, match="Rate exceeded") as error:
+            for _ in range(1_000):
+                client.describe_trial_component(TrialComponentName="c")
+        assert error.value.response["Error"]["Code"] == "ThrottlingException"
+        patient = boto3.client("sagemaker", config=Config(retries={"mode": "standard"}))
+        assert patient.describe_trial_component(TrialComponentName="c")

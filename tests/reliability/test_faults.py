@@ -18,7 +18,8 @@ from botocore.httpsession import URLLib3Session
 from langchain_core.outputs import Generation, LLMResult
 
 from langchain_sagemaker_experiments import FlushError, SageMakerCallbackHandler, load_spans
-from langchain_sagemaker_experiments._destinations import sagemaker_run as _sagemaker
+from langchain_sagemaker_experiments._destinations import s3_upload
+from langchain_sagemaker_experiments._destinations.sagemaker_run import SageMakerRunDestination
 from langchain_sagemaker_experiments.local import local_sagemaker
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
@@ -178,7 +179,7 @@ def test_faults_in_the_pieces_of_a_large_upload(
     monkeypatch.setattr(
         "langchain_sagemaker_experiments._delivery.flush.MAX_PART_BYTES", 64 * 1024 * 1024
     )
-    monkeypatch.setattr(_sagemaker, "_MULTIPART_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(s3_upload, "_MULTIPART_BYTES", 8 * 1024 * 1024)
     session = sdk.Session()
     recorded = 0
     with sdk.Run(experiment_name="faults", run_name="large", sagemaker_session=session) as run:
@@ -243,7 +244,7 @@ def test_a_second_upload_of_the_same_part_doubles_nothing(
     sdk: Any, session: Any, open_run: Any
 ) -> None:
     with open_run() as run:
-        destination = _sagemaker.SageMakerRunDestination(run)
+        destination = SageMakerRunDestination(run)
         handler = SageMakerCallbackHandler(run)
         record(handler, batch(0))
         (uri,) = handler.flush_tracker().uris

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..exceptions import DestinationError
 from .any_log_file import LogFileDestination
 from .base import Destination
+from .boto_run import BotoRun, BotoRunDestination, surrounding_boto_run
 from .offline_run import OfflineDestination, OfflineRun, surrounding_offline_run
 from .sagemaker_run import SageMakerRunDestination, is_sagemaker_run
 
@@ -21,11 +22,13 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
     """Return the destination that writes to `run`.
 
     Raises:
-        DestinationError: `run` is neither a `Run`, nor an `OfflineRun`, nor an object with a
-            `log_file` method.
+        DestinationError: `run` is neither a `Run`, nor a `BotoRun`, nor an `OfflineRun`, nor an object
+            with a `log_file` method.
     """
     if isinstance(run, OfflineRun):
         return OfflineDestination(run)
+    if isinstance(run, BotoRun):
+        return BotoRunDestination(run, extra_args)
     if is_sagemaker_run(run):
         return SageMakerRunDestination(run, extra_args)
     if not isinstance(run, type) and callable(getattr(run, "log_file", None)):
@@ -38,17 +41,17 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
     raise DestinationError(
         f"SageMakerCallbackHandler was given {given} as its run, which can't take records: it has no log_file method. "
         "Give it a Run (from sagemaker.experiments.run in sagemaker 2, sagemaker.core.experiments.run in sagemaker 3), an "
-        "OfflineRun, or nothing at all inside a `with Run(...)`."
+        "BotoRun, an OfflineRun, or nothing at all inside a `with Run(...)`."
     )
 
 
 def surrounding_run() -> Any | None:
-    """Return the Run whose `with` surrounds us: the SDK's (either version) or an `OfflineRun`; None
-    when there is none.
+    """Return the Run whose `with` surrounds us: the SDK's (either version), a `BotoRun` or an
+    `OfflineRun`; None if there is none.
     """
-    offline = surrounding_offline_run()
-    if offline is not None:
-        return offline
+    own = surrounding_offline_run() or surrounding_boto_run()
+    if own is not None:
+        return own
     for name in _CONTEXTS:
         module = sys.modules.get(name)
         if module is not None:

@@ -9,11 +9,10 @@ request. The attributes of `Run` used here are the same in 2.x and 3.x.
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from .._record.limits import MAX_METRIC_NAME, MAX_PARAMETERS
 from .._storage.keys import (
@@ -25,13 +24,9 @@ from .._storage.keys import (
 )
 from .base import Parameter
 from .run_limits import bounded_parameters
+from .s3_upload import upload
 
 logger = logging.getLogger(__name__)
-
-_MULTIPART_BYTES: Final = 64 * 1024 * 1024
-"""Above this, which only a single huge span reaches, an upload is cut into pieces. A PUT of bytes
-at hand goes to the socket in one piece, and the threads that send share Python with nobody; boto3's
-transfer of pieces reads them 16 KiB at a time."""
 
 
 def is_sagemaker_run(run: object) -> bool:
@@ -106,11 +101,7 @@ class SageMakerRunDestination:
         whose = {EXPERIMENT_METADATA: self._run.experiment_name, RUN_METADATA: self._run.run_name}
         extra = {"ContentType": media_type, **self._extra_args}
         extra["Metadata"] = {**whose, **extra.get("Metadata", {})}
-        if len(data) < _MULTIPART_BYTES:
-            client.put_object(Bucket=bucket, Key=key, Body=data, **extra)
-        else:
-            client.upload_fileobj(io.BytesIO(data), bucket, key, ExtraArgs=extra)
-        return f"s3://{bucket}/{key}"
+        return upload(client, bucket, key, data, extra)
 
     def register(self, uri: str) -> None:
         """Make an address the Run's `langchain-traces` artifact; the SDK sends it when the Run

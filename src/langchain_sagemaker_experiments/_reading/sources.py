@@ -15,6 +15,7 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._destinations.boto_run import BotoRun
 from .._destinations.offline_run import OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._storage.failure_advice import explain
@@ -80,6 +81,13 @@ def find_parts(
             return _of_experiment(experiment_name, run_name, sagemaker_session)
         if isinstance(source, OfflineRun):
             return _of_folder(source.path)
+        if isinstance(source, BotoRun):
+            bucket, folder = source.place()
+            parts = _below(source.s3_client, bucket, f"{folder}/{TRACES_FOLDER}/")
+            return [
+                replace(part, experiment=source.experiment_name, run=source.run_name)
+                for part in parts
+            ]
         if is_sagemaker_run(source):
             bucket, prefix = run_place(source)
             parts = _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")

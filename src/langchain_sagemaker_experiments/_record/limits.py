@@ -19,6 +19,10 @@ MAX_PARAMETER_STRING: Final = 2_500
 """Characters of a parameter's string value (`StringParameterValue`)."""
 MAX_ARTIFACT_NAME: Final = 128
 """Characters of an artifact's name (`TrialComponentKey128`)."""
+MAX_ARTIFACTS: Final = 60
+"""Input, and output, artifacts of a trial component (`TrialComponentArtifacts`)."""
+MAX_STATUS_MESSAGE: Final = 1_024
+"""Characters of a trial component's status message (`TrialComponentStatusMessage`)."""
 MAX_METRIC_NAME: Final = 255
 """Characters of a metric's name (`MetricName`)."""
 MAX_METRICS_PER_CALL: Final = 10

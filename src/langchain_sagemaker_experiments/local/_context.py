@@ -54,7 +54,13 @@ _active: list[LocalSageMaker] = []
 
 @contextmanager
 def local_sagemaker(
-    *, server: bool = False, region: str = "us-east-1", port: int = 0, enforce_limits: bool = True
+    *,
+    server: bool = False,
+    region: str = "us-east-1",
+    port: int = 0,
+    enforce_limits: bool = True,
+    search_lag: float = 0.0,
+    rates: Mapping[str, float] | None = None,
 ) -> Iterator[LocalSageMaker]:
     """Stand in for SageMaker Experiments, S3 and what else moto knows, with an empty account.
 
@@ -64,6 +70,10 @@ def local_sagemaker(
         region: the AWS region to stand in for.
         port: port of the server, 0 for a free one.
         enforce_limits: refuse what the service would refuse for its length, number or form.
+        search_lag: seconds by which Search, and so `ExperimentAnalytics` and `list_runs`, tells
+            things later than the other operations, as SageMaker's does.
+        rates: requests a second that are answered, by operation, such as
+            `{"DescribeTrialComponent": 20}`; what comes faster gets a ThrottlingException.
 
     Yields:
         A `LocalSageMaker`. While it is open, boto3 clients of this process find it by environment
@@ -75,14 +85,15 @@ def local_sagemaker(
     try:
         from moto import mock_aws
 
-        from ._patch import patched_moto
+        from ._patch import Settings, patched_moto
     except ModuleNotFoundError as error:
         raise MissingExtraError("moto", "local", "The local SageMaker") from error
     except ImportError as error:  # names that older ones do not have
         raise MissingExtraError("moto>=5.2.5", "local", "The local SageMaker") from error
+    settings = Settings(enforce_limits, search_lag, rates or {})
     local = LocalSageMaker(region, f"sagemaker-{region}-{_ACCOUNT}")
     with ExitStack() as stack:
-        stack.enter_context(patched_moto(local.requests, enforce_limits))
+        stack.enter_context(patched_moto(local.requests, settings))
         environment = {**_CREDENTIALS, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}
         config = stack.enter_context(_sdk_config(local.bucket if server else None))
         environment["SAGEMAKER_USER_CONFIG_OVERRIDE"] = config
