@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from ._delivery.flush import FlushResult
     from ._destinations.boto_run import BotoRun
     from ._destinations.offline_run import OfflineRun
+    from ._evaluation.score_log import log_score
     from ._export import export_spans
-    from ._reading import load_spans
+    from ._reading import load_scores, load_spans
+    from ._recording.open_spans import current_trace_id
     from ._scale import Compacted, athena_ddl, compact, scan_spans
     from ._sync.upload import SyncResult, sync
     from ._views.report import Report, render_report
@@ -61,8 +63,11 @@ __all__ = [
     "compact",
     "compare_runs",
     "cost",
+    "current_trace_id",
     "export_spans",
+    "load_scores",
     "load_spans",
+    "log_score",
     "record_calls",
     "render_report",
     "repeated_prompts",
@@ -86,7 +91,10 @@ _LAZY = {
     "SyncResult": "._sync",
     "compare_runs": "._analysis.runs",
     "export_spans": "._export",
+    "current_trace_id": "._recording.open_spans",
+    "load_scores": "._reading",
     "load_spans": "._reading",
+    "log_score": "._evaluation.score_log",
     "record_calls": "._calls",
     "render_report": "._views.report",
     "sync": "._sync",

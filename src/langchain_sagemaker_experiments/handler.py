@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -101,6 +102,8 @@ class SageMakerCallbackHandler(Callbacks):
         from ._delivery.flush import Pipeline
         from ._delivery.record_writer import RecordWriter
         from ._delivery.run_summary import Summary
+        from ._delivery.score_buffer import ScoreBuffer
+        from ._delivery.score_lines import score_line
         from ._delivery.spool import Spool
         from ._encoding.encoder import Encoder
         from ._encoding.repeated import Repeated
@@ -148,8 +151,16 @@ class SageMakerCallbackHandler(Callbacks):
             mask=redact is not None,
             keep_media=keep_media,
         )
+        spool = Spool(spool_dir)
+        to_line = partial(
+            score_line, redact=redact if callable(redact) else None, mask=redact is not None
+        )
         self._pipeline = Pipeline(
-            writer, budget=buffer_bytes, spool=Spool(spool_dir), durable=durable
+            writer,
+            ScoreBuffer(to_line, spool, durable=durable),
+            budget=buffer_bytes,
+            spool=spool,
+            durable=durable,
         )
         self._recorder = Recorder(
             self._pipeline.sink,
@@ -224,6 +235,51 @@ class SageMakerCallbackHandler(Callbacks):
             announce(result)
         return result
 
+    def log_score(
+        self,
+        trace_id: str,
+        span_id: str | None = None,
+        *,
+        key: str,
+        score: bool | int | float | str | None,
+        comment: str | None = None,
+        correction: Any = None,
+        source: Literal["human", "code", "model"] = "human",
+        author: str | None = None,
+    ) -> str:
+        """Record what somebody thinks of a trace; it goes to the Run with the next flush.
+
+        Args:
+            trace_id: the trace, as `current_trace_id()` or `load_spans` tell it.
+            span_id: a span within it; None for the whole trace.
+            key: what is scored, such as `helpful`.
+            score: a number, yes or no, or a text; None withdraws what the author said before.
+            comment: why.
+            correction: what the outputs should have been; `examples_from_spans` takes it.
+            source: who scores.
+            author: a name or id of whoever scores; of two scores of one author the later counts.
+
+        Returns:
+            The id of the score record.
+
+        Raises:
+            ValueError: an argument is not what a score record can hold.
+        """
+        from ._record.score import make_score
+
+        record = make_score(
+            trace_id,
+            span_id,
+            key=key,
+            score=score,
+            comment=comment,
+            correction=correction,
+            source=source,
+            author=author,
+        )
+        self._pipeline.scores.add([record])
+        return str(record["score_id"])
+
     async def aflush_tracker(self) -> FlushResult:
         """Do what `flush_tracker` does without blocking the event loop."""
         import asyncio
@@ -231,7 +287,7 @@ class SageMakerCallbackHandler(Callbacks):
         return await asyncio.to_thread(self.flush_tracker)
 
     def _flush_if_needed(self) -> None:
-        if self._pipeline.pending_spans:
+        if self._pipeline.pending_spans or self._pipeline.scores:
             self.flush_tracker()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._record.model_facts import MODEL_KINDS, model_of, tokens_of
 from .._record.schema import ARCHITECTURE
+from .._record.score import number_of
 from ..exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
         `start_time` (UTC), `duration_ms`; `model`, the names of the models called; `input_tokens`,
         `output_tokens`, summed over the model calls; `spans`, `model_calls`, `errors`, counts;
         `error`, type and message of the first failure; `session_id`; `experiment_name` and
-        `run_name`, where known. Graphs that `log_architecture` recorded are no traces and have no
+        `run_name`, where known. Then a column for each key of the traces' scores: numbers, yes and
+        no as 1 and 0, or texts. Graphs that `log_architecture` recorded are no traces and have no
         row.
 
     Raises:
@@ -67,10 +69,20 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
         name: pd.Series([row[name] for row in rows], dtype=kinds.get(name, object))
         for name in TRACE_COLUMNS
     }
+    for name in sorted({name for row in rows for name in row} - columns.keys()):
+        columns[name] = _score_series([row.get(name) for row in rows])
     table = pd.DataFrame({**columns, "start_time": pd.to_datetime(columns["start_time"], utc=True)})
     if len(table):
         table = table.sort_values("start_time", kind="stable").reset_index(drop=True)
     return table
+
+
+def _score_series(values: list[Any]) -> pd.Series:
+    import pandas as pd
+
+    if any(isinstance(value, str) for value in values):
+        return pd.Series(values, dtype=object)
+    return pd.Series([number_of(value) for value in values], dtype="float64")
 
 
 def rows_of(spans: pd.DataFrame) -> list[dict[str, Any]]:
@@ -132,7 +144,35 @@ def trace_row(group: list[Record]) -> dict[str, Any]:
         "tags": first["tags"],
         "experiment_name": first.get("experiment_name"),
         "run_name": first.get("run_name"),
+        **{score_column(key): value for key, value in scores_of(group).items()},
     }
+
+
+def scores_of(group: Iterable[Record]) -> dict[str, Any]:
+    """Return one value for each key that a trace was scored with.
+
+    A score of the trace or its root goes before those of other spans. Several numbers give their
+    mean; of several texts the newest counts.
+    """
+    found: dict[str, dict[bool, list[Any]]] = {}
+    for record in group:
+        scores = record.get("scores")
+        for score in scores if isinstance(scores, list) else ():
+            if score.get("score") is not None:
+                of_part = score["span_id"] is not None and record["parent_span_id"] is not None
+                found.setdefault(score["key"], {}).setdefault(of_part, []).append(score)
+    return {key: _one_value(found[key].get(False) or found[key][True]) for key in sorted(found)}
+
+
+def _one_value(scores: list[Any]) -> Any:
+    newest = max(scores, key=lambda score: (score["time"], score["score_id"]))["score"]
+    numbers = [n for n in (number_of(score["score"]) for score in scores) if n is not None]
+    return newest if len(scores) == 1 or not numbers else sum(numbers) / len(numbers)
+
+
+def score_column(key: str) -> str:
+    """Return the column of a key: the key, or `score.{key}` where another column has that name."""
+    return f"score.{key}" if key in TRACE_COLUMNS else key
 
 
 def roots_of(group: list[Record]) -> list[Record]:

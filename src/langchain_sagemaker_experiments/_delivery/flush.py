@@ -27,6 +27,7 @@ from ..exceptions import FlushError
 from . import spool as _spool
 from .buffer import Buffer
 from .record_writer import RecordWriter
+from .score_buffer import ScoreBuffer
 from .upload_pool import Uploads
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class FlushResult:
         bytes: size of the parts, JSON Lines before any compression.
         parameters: Run parameters set, by name.
         metrics: Run metrics logged, by name.
+        scores: scores written.
         faults: what went wrong inside callbacks since the last flush, and how often; empty when all
             was recorded.
         duration_ms: wall time of the flush.
@@ -52,6 +54,7 @@ class FlushResult:
     bytes: int = 0
     parameters: dict[str, str | int | float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    scores: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     duration_ms: float = 0.0
 
@@ -99,13 +102,20 @@ class Pipeline:
 
     Args:
         writer: makes lines of spans.
+        scores: the scores that go with a flush.
         budget: bytes in memory before spans go over into the spool.
         spool: the folder for what does not fit, and for everything when `durable`.
         durable: write each span to the spool as it ends.
     """
 
     def __init__(
-        self, writer: RecordWriter, *, budget: int, spool: _spool.Spool, durable: bool
+        self,
+        writer: RecordWriter,
+        scores: ScoreBuffer,
+        *,
+        budget: int,
+        spool: _spool.Spool,
+        durable: bool,
     ) -> None:
         self._writer = writer
         self._budget = budget
@@ -116,6 +126,7 @@ class Pipeline:
         self._live_spans = 0
         self._flushing = threading.RLock()
         self._flushes = 0
+        self.scores = scores
         # What the flush at work has taken, and the spill at work.
         self._flushed = _Taken()
         self._spilled = _Taken()
@@ -231,6 +242,7 @@ class Pipeline:
                     destination.register(uploads.arrived[-1].uri)
                 if uploads.error is not None:
                     raise uploads.error
+                scores = self.scores.send(destination)
                 parameters, metrics = self._log_numbers(destination)
             except Exception as error:
                 self._keep_within_budget()
@@ -246,6 +258,7 @@ class Pipeline:
                 bytes=sum(one.size for one in uploads.arrived),
                 parameters=parameters,
                 metrics=metrics,
+                scores=scores,
                 faults=faults,
                 duration_ms=round((time.perf_counter() - began) * 1e3, 3),
             )
@@ -309,7 +322,7 @@ class Pipeline:
     ) -> tuple[dict[str, str | int | float], dict[str, float]]:
         summary = self._writer.summary
         parameters = summary.parameters(destination.parameters())
-        metrics = summary.metrics()
+        metrics = {**summary.metrics(), **self.scores.metrics()}
         if parameters:
             destination.log_parameters(parameters)
         if metrics:
@@ -352,7 +365,8 @@ class Pipeline:
             for part in self._parts:
                 self._spool.write_part(part.name, part.data)
             self._parts = []
-            if not self._spool.parts():
+            self.scores.save()
+            if not self._spool.parts() and not self._spool.score_files():
                 return None
             self._spool.write_target(target)
             return self._spool.path
@@ -367,4 +381,5 @@ class Pipeline:
         self._spooled = {}
         self._live_spans = 0
         self._spool.after_fork()
+        self.scores.after_fork()
         self._writer.summary.reset()

@@ -67,7 +67,7 @@ def save(handler: Any, *, flush: bool = True) -> None:
     pipeline = handler._pipeline
     if handler._background is not None:
         handler._background.stop()
-    if not pipeline.pending_spans and not handler.open_spans:
+    if not pipeline.pending_spans and not handler.open_spans and not pipeline.scores:
         return
     target: dict[str, object] = {}
     try:

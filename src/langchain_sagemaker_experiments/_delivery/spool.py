@@ -19,7 +19,7 @@ from typing import Final
 
 from .._storage.append_logs import APPEND, write_all
 from .._storage.atomic_files import write_file
-from .._storage.keys import PART_PREFIX, PART_SUFFIX
+from .._storage.keys import PART_PREFIX, PART_SUFFIX, SCORES_PREFIX
 
 LIVE_PREFIX: Final = "live-"
 TARGET: Final = "target.json"
@@ -84,6 +84,16 @@ class Spool:
             self._make_folder()
             return write_file(self.path / name, data)
 
+    def new_file(self, name: str) -> Path:
+        """Return the path of a file of scores, in a folder that is there."""
+        with self._lock:
+            self._make_folder()
+            return self.path / name
+
+    def score_files(self) -> list[Path]:
+        """Return the files of scores, oldest first."""
+        return sorted(self.path.glob(f"{SCORES_PREFIX}*{PART_SUFFIX}"))
+
     def write_target(self, target: Mapping[str, object]) -> None:
         """Note where the parts of this spool belong, for `sagemaker-traces sync`."""
         with self._lock:
@@ -99,7 +109,8 @@ class Spool:
         return sum(path.stat().st_size for path in self._files())
 
     def _files(self) -> Iterator[Path]:
-        for pattern in (f"{PART_PREFIX}*{PART_SUFFIX}", f"{LIVE_PREFIX}*{PART_SUFFIX}"):
+        for prefix in (PART_PREFIX, LIVE_PREFIX, SCORES_PREFIX):
+            pattern = f"{prefix}*{PART_SUFFIX}"
             yield from self.path.glob(pattern)
 
     def remove(self, part: Path) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._storage.keys import ARTIFACT_NAME, MEDIA_TYPE
+from .._storage.keys import ARTIFACT_NAME, MEDIA_TYPE, SCORES_FOLDER
 from .base import Parameter
 from .run_limits import bounded_parameters
 
@@ -38,6 +38,10 @@ class LogFileDestination:
         """
         # log_file names its S3 key after the file, so the name says what it is.
         return self.write_file(f"{ARTIFACT_NAME}-{name}", data, ARTIFACT_NAME, MEDIA_TYPE)
+
+    def write_scores(self, name: str, data: bytes | bytearray) -> str:
+        """Do the same with a part of scores; its file and artifact are named after them."""
+        return self.write_file(f"{SCORES_FOLDER}-{name}", data, SCORES_FOLDER, MEDIA_TYPE)
 
     def register(self, uri: str) -> None:
         """Nothing to do: `log_file` has done it."""

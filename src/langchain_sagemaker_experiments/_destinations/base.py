@@ -24,6 +24,9 @@ class Destination(Protocol):
         nothing.
         """
 
+    def write_scores(self, name: str, data: bytes | bytearray) -> str:
+        """Store a part of scores under its name, beside the spans, and return its address."""
+
     def register(self, uri: str) -> None:
         """Let the run show the address of its newest part; called once for the parts of a flush."""
 

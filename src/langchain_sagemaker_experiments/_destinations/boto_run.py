@@ -31,6 +31,7 @@ from .._storage.keys import (
     EXPERIMENT_METADATA,
     MEDIA_TYPE,
     RUN_METADATA,
+    SCORES_FOLDER,
     TRACES_FOLDER,
     trial_component_name,
 )
@@ -367,6 +368,10 @@ class BotoRunDestination:
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and return its address."""
         return self._put(f"{TRACES_FOLDER}/{name}", data, MEDIA_TYPE)
+
+    def write_scores(self, name: str, data: bytes | bytearray) -> str:
+        """Upload a part of scores, beside the spans, and return its address."""
+        return self._put(f"{SCORES_FOLDER}/{name}", data, MEDIA_TYPE)
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Upload a file to where `log_file` puts them, and register it; an older one of the same name is replaced."""

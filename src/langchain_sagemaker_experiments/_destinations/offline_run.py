@@ -16,7 +16,7 @@ import orjson
 
 from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.atomic_files import write_file
-from .._storage.keys import TRACES_FOLDER
+from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER
 from .base import Parameter
 from .run_limits import bounded_parameters
 
@@ -194,7 +194,14 @@ class OfflineDestination:
 
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Write one part and return its path."""
-        folder = self._run.path / TRACES_FOLDER
+        return self._write_in(TRACES_FOLDER, name, data)
+
+    def write_scores(self, name: str, data: bytes | bytearray) -> str:
+        """Write a part of scores and return its path."""
+        return self._write_in(SCORES_FOLDER, name, data)
+
+    def _write_in(self, folder_name: str, name: str, data: bytes | bytearray) -> str:
+        folder = self._run.path / folder_name
         folder.mkdir(parents=True, exist_ok=True)
         return str(write_file(folder / name, data))
 

@@ -20,7 +20,9 @@ from .._storage.keys import (
     EXPERIMENT_METADATA,
     MEDIA_TYPE,
     RUN_METADATA,
+    SCORES_FOLDER,
     TRACES_FOLDER,
+    run_folder_of,
 )
 from .base import Parameter
 from .run_limits import bounded_parameters
@@ -86,6 +88,13 @@ class SageMakerRunDestination:
         """Upload one part and return its address."""
         bucket, prefix = self.place()
         return self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
+
+    def write_scores(self, name: str, data: bytes | bytearray) -> str:
+        """Upload a part of scores, beside the spans, and return its address."""
+        bucket, prefix = self.place()
+        return self._put(
+            bucket, f"{run_folder_of(prefix)}/{SCORES_FOLDER}/{name}", data, MEDIA_TYPE
+        )
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Upload a file to where `Run.log_file` puts them, and register it; an older one of the

@@ -5,5 +5,6 @@ together. Knows no handler.
 from .frame import COLUMNS, to_frame
 from .load import load_records, load_spans
 from .parse import Problem
+from .scores import load_scores
 
-__all__ = ["COLUMNS", "Problem", "load_records", "load_spans", "to_frame"]
+__all__ = ["COLUMNS", "Problem", "load_records", "load_scores", "load_spans", "to_frame"]

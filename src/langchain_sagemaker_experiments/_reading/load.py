@@ -11,7 +11,8 @@ from ..exceptions import SpanReadWarning
 from .collection_pause import collection_paused
 from .frame import to_frame
 from .parse import Problem, Record, describe, merge_records, parse_part
-from .sources import find_parts, read_all
+from .scores import attach_scores, read_scores
+from .sources import find_all_parts, read_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def load_records(
     """
     problems: list[Problem] = []
     records: list[Record] = []
-    parts = find_parts(source, experiment_name, run_name, sagemaker_session)
+    parts, score_parts = find_all_parts(source, experiment_name, run_name, sagemaker_session)
     with collection_paused():
         for done, (part, contents) in enumerate(read_all(parts), 1):
             found = parse_part(part.address, contents.data, problems)
@@ -46,6 +47,8 @@ def load_records(
                 progress(done, len(parts))
         merged = merge_records(records)
         merged.sort(key=lambda record: record.get("start_time") or "")
+        if score_parts:
+            attach_scores(merged, read_scores(score_parts, problems))
     return merged, problems
 
 
@@ -71,7 +74,8 @@ def load_spans(
         and `run_name`, as far as the place of a part tells them. `start_time` and `end_time` are
         UTC timestamps, `duration_ms` is in milliseconds, `inputs`, `outputs`, `attributes`,
         `events`, … are Python values. A run without any spans gives an empty frame with these
-        columns. `frame.attrs["problems"]` lists what could not be read.
+        columns. Where there are scores, the column `scores` holds those of each span, a trace's
+        with its root. `frame.attrs["problems"]` lists what could not be read.
 
     Raises:
         SpanReadError: the source does not exist or can't be reached.

@@ -34,6 +34,9 @@ NESTED: Final = (
     "metadata",
     "component",
 )
+SCORES: Final = "scores"
+"""In files that `export_spans` wrote of scored spans: the scores as JSON text. Compacted files have
+no such column, scores stay beside them."""
 OWNERS: Final = ("experiment_name", "run_name")
 
 ASKED: Final[dict[str, str]] = {
@@ -153,7 +156,7 @@ def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:
                 column.cast(pa.timestamp("us", tz="UTC")), format="%Y-%m-%dT%H:%M:%SZ"
             )
         values = column.to_pylist()
-        if name in NESTED:
+        if name in NESTED or name == SCORES:
             values = [orjson.loads(value) if value is not None else None for value in values]
         found.append(values)
     return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]

@@ -22,8 +22,13 @@ from .._storage.failure_advice import explain
 from .._storage.keys import (
     ARTIFACT_NAME,
     EXPERIMENT_METADATA,
+    RUN_FOLDERS_PREFIX,
     RUN_METADATA,
+    SCORES_FOLDER,
     TRACES_FOLDER,
+    is_evaluation_file,
+    is_score_part,
+    run_folder_of,
     trial_component_name,
 )
 from .._storage.manifest import ENDING as PARQUET
@@ -71,11 +76,36 @@ class Part:
 def find_parts(
     source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
 ) -> list[Part]:
-    """Return the parts of a source, oldest first.
+    """Return the parts of spans of a source, oldest first.
 
     Raises:
         SpanReadError: the source does not exist, can't be reached, or is of no kind we know.
     """
+    return find_all_parts(source, experiment_name, run_name, sagemaker_session)[0]
+
+
+def find_all_parts(
+    source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+) -> tuple[list[Part], list[Part]]:
+    """Return the parts of spans and the parts of scores of a source, each oldest first, from one
+    listing.
+
+    Raises:
+        SpanReadError: the source does not exist, can't be reached, or is of no kind we know.
+    """
+    found = _find(source, experiment_name, run_name, sagemaker_session)
+    scores = [part for part in found if is_score_part(part.address)]
+    spans = [
+        part
+        for part in found
+        if not is_score_part(part.address) and not is_evaluation_file(part.address)
+    ]
+    return spans, scores
+
+
+def _find(
+    source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+) -> list[Part]:
     try:
         if source is None:
             return _of_experiment(experiment_name, run_name, sagemaker_session)
@@ -83,14 +113,14 @@ def find_parts(
             return _of_folder(source.path)
         if isinstance(source, BotoRun):
             bucket, folder = source.place()
-            parts = _below(source.s3_client, bucket, f"{folder}/{TRACES_FOLDER}/")
+            parts = _below(source.s3_client, bucket, _run_folders(folder))
             return [
                 replace(part, experiment=source.experiment_name, run=source.run_name)
                 for part in parts
             ]
         if is_sagemaker_run(source):
             bucket, prefix = run_place(source)
-            parts = _below(source._artifact_uploader._s3_client, bucket, f"{prefix}/")
+            parts = _below(source._artifact_uploader._s3_client, bucket, _run_folders(prefix))
             return [
                 replace(part, experiment=source.experiment_name, run=source.run_name)
                 for part in parts
@@ -105,6 +135,11 @@ def find_parts(
         f"Spans can't be read from {type(source).__name__} {source!r:.80}. Give a Run, an OfflineRun, an s3:// address, "
         "a folder, or experiment_name (and run_name)."
     )
+
+
+def _run_folders(key: str) -> str:
+    """The prefix of spans and scores of a run, from the key of anything among its spans."""
+    return f"{run_folder_of(key)}/{RUN_FOLDERS_PREFIX}"
 
 
 def read_all(parts: list[Part]) -> Iterator[tuple[Part, Contents]]:
@@ -203,7 +238,7 @@ def _file_part(path: Path) -> Part:
     if place is not None:
         return Part(str(path), lambda: Contents(path.read_bytes()), *names_of(place[1]))
     *_, experiment, run, folder, _ = ("", "", "", *path.absolute().parts)
-    named = folder == TRACES_FOLDER
+    named = folder in (TRACES_FOLDER, SCORES_FOLDER)
     return Part(
         str(path),
         lambda: Contents(path.read_bytes()),
@@ -281,7 +316,11 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
     if place is not None:
         return Part(f"s3://{bucket}/{key}", read, *names_of(place[1]))
     *_, component, folder, _ = ("", "", *key.split("/"))
-    return Part(f"s3://{bucket}/{key}", read, run=component if folder == TRACES_FOLDER else None)
+    return Part(
+        f"s3://{bucket}/{key}",
+        read,
+        run=component if folder in (TRACES_FOLDER, SCORES_FOLDER) else None,
+    )
 
 
 # --- experiments ----------------------------------------------------------------------------------
@@ -311,7 +350,7 @@ def _of_experiment(
             found = _at_default_place(s3, boto_session, sagemaker_session, name)
         else:
             bucket, _, key = place.removeprefix("s3://").partition("/")
-            found = _below(s3, bucket, key.rsplit("/", 1)[0] + "/")
+            found = _below(s3, bucket, _run_folders(key))
         parts += [
             replace(part, experiment=experiment, run=name.removeprefix(f"{experiment}-"))
             for part in found
@@ -361,21 +400,46 @@ def _place(client: Any, name: str, experiment: str, run_name: str | None) -> str
     return address if isinstance(address, str) and address.startswith("s3://") else None
 
 
+def place_of_run(experiment_name: str, run_name: str, sagemaker_session: Any) -> tuple[str, str]:
+    """Return bucket and key of a run's folder, without opening the run.
+
+    Raises:
+        SpanReadError: there is no such run.
+    """
+    boto_session = getattr(sagemaker_session, "boto_session", None) or boto3
+    client = getattr(sagemaker_session, "sagemaker_client", None) or boto_session.client(
+        "sagemaker"
+    )
+    experiment = experiment_name.lower()
+    name = trial_component_name(experiment, run_name)
+    place = _place(client, name, experiment, run_name)
+    if place is None:
+        s3 = s3_client(sagemaker_session)
+        return _default_place(s3, boto_session, sagemaker_session, name)
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    return bucket, run_folder_of(key)
+
+
 def _at_default_place(s3: Any, boto_session: Any, sagemaker_session: Any, name: str) -> list[Part]:
     """A run that is still open has not told its artifact yet: look where the SDK puts things by
     default.
     """
+    try:
+        bucket, key = _default_place(s3, boto_session, sagemaker_session, name)
+        return _below(s3, bucket, f"{key}/{RUN_FOLDERS_PREFIX}")
+    except (ClientError, BotoCoreError):
+        return []
+
+
+def _default_place(
+    s3: Any, boto_session: Any, sagemaker_session: Any, name: str
+) -> tuple[str, str]:
+    """Bucket and key of a run's folder where the SDK puts it by default."""
     bucket = getattr(sagemaker_session, "_default_bucket", None) or getattr(
         sagemaker_session, "_default_bucket_name_override", None
     )
     prefix = getattr(sagemaker_session, "default_bucket_prefix", None)
-    try:
-        if not bucket:
-            account = boto_session.client("sts").get_caller_identity()["Account"]
-            bucket = f"sagemaker-{s3.meta.region_name}-{account}"
-        folders = "/".join(
-            part for part in (prefix, "trial-component-artifacts", name, TRACES_FOLDER) if part
-        )
-        return _below(s3, bucket, f"{folders}/")
-    except (ClientError, BotoCoreError):
-        return []
+    if not bucket:
+        account = boto_session.client("sts").get_caller_identity()["Account"]
+        bucket = f"sagemaker-{s3.meta.region_name}-{account}"
+    return bucket, "/".join(part for part in (prefix, "trial-component-artifacts", name) if part)

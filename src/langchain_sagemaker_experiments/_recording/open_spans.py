@@ -30,6 +30,22 @@ cancelled.
 """
 
 
+latest_trace: ContextVar[UUID | None] = ContextVar("latest_trace", default=None)
+"""The trace that began last in this context. Calls within a trace see it too: contexts inherit."""
+
+
+def current_trace_id() -> str | None:
+    """Return the id of the trace that this code runs in, else of the last one that began here.
+
+    Inside a recorded call or a span by hand it is the id of their trace, after `chain.invoke(…)` the
+    id of that call's trace: what an application hands out so that its users can score the answer.
+    Contexts as of `contextvars`: tasks and requests do not see each other's. None if there is
+    none, or if `sample_rate` left the trace out.
+    """
+    found = latest_trace.get()
+    return str(found) if found is not None else None
+
+
 def new_id() -> UUID:
     """Return a random id. Cheaper than `uuid4`, which asks the operating system each time; ids are
     no secrets.
@@ -104,6 +120,7 @@ class Recorder:
             span_id = self._take_again(key)
         if parent_run_id is None:
             span = LiveSpan(run_id, span_id, span_id, None, kind, name, _wall(), _clock())
+            latest_trace.set(span_id)
         else:
             try:
                 parent = self.open.get(parent_run_id.int)
@@ -123,6 +140,8 @@ class Recorder:
                     span.attributes = {"langchain.parent_run_id": str(parent_run_id)}
         if self._sampling:
             span.sampled = (span.trace_id.int & 0xFFFFFFFF) < self._threshold
+            if not span.sampled and parent_run_id is None:
+                latest_trace.set(None)
         self.open[key] = span
         if len(self.open) > self._max_open:
             self._drop_oldest()

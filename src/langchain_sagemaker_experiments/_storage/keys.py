@@ -7,6 +7,8 @@ In a folder: `{folder}/{experiment}/{run}/langchain-traces/part-….jsonl`.
 Each part is written once, under a name of its own, so that any number of flushes from any number of
 processes never overwrite each other. A part uploaded a second time has the same name and the same
 content.
+Scores lie beside them: `…/langchain-scores/scores-….jsonl`; what an evaluation must remember between
+processes: `…/langchain-evaluations/{evaluation}/`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,13 @@ ARTIFACT_NAME: Final = "langchain-traces"
 stands in when a Run is full.
 """
 TRACES_FOLDER: Final = "langchain-traces"
+SCORES_FOLDER: Final = "langchain-scores"
+"""Beside the parts, not among them: readers of spans and compaction pass scores over."""
+EVALUATIONS_FOLDER: Final = "langchain-evaluations"
+"""What evaluations remember between processes. Its files are of no interest to readers."""
+RUN_FOLDERS_PREFIX: Final = "langchain-"
+"""What the names of these folders have in common, for one listing of all of them."""
+SCORES_PREFIX: Final = "scores-"
 PART_PREFIX: Final = "part-"
 PART_SUFFIX: Final = ".jsonl"
 MEDIA_TYPE: Final = "application/jsonl"
@@ -33,14 +42,14 @@ ends and run begins.
 """
 
 
-def new_part_name() -> str:
+def new_part_name(prefix: str = PART_PREFIX) -> str:
     """Return a name no other part has, that sorts by time: `part-20261121T101500.123456Z-<12 hex
     digits>.jsonl`.
     """
     now = time.time_ns()
     seconds, rest = divmod(now, 1_000_000_000)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
-    return f"{PART_PREFIX}{stamp}.{rest // 1_000:06d}Z-{uuid.uuid4().hex[:12]}{PART_SUFFIX}"
+    return f"{prefix}{stamp}.{rest // 1_000:06d}Z-{uuid.uuid4().hex[:12]}{PART_SUFFIX}"
 
 
 def trial_component_name(experiment_name: str, run_name: str) -> str:
@@ -48,3 +57,22 @@ def trial_component_name(experiment_name: str, run_name: str) -> str:
     (`Run._generate_trial_component_name`).
     """
     return f"{experiment_name}-{run_name}".lower()
+
+
+def run_folder_of(address: str) -> str:
+    """Return the folder of a run from the address of anything in it, or that folder itself."""
+    pieces = address.replace("\\", "/").rstrip("/").split("/")
+    for folder in (TRACES_FOLDER, SCORES_FOLDER, EVALUATIONS_FOLDER):
+        if folder in pieces:
+            pieces = pieces[: pieces.index(folder)]
+    return "/".join(pieces)
+
+
+def is_score_part(address: str) -> bool:
+    """Return True if a file holds scores, as its folder tells."""
+    return SCORES_FOLDER in address.replace("\\", "/").split("/")[:-1]
+
+
+def is_evaluation_file(address: str) -> bool:
+    """Return True if a file is what an evaluation remembers, as its folder tells."""
+    return EVALUATIONS_FOLDER in address.replace("\\", "/").split("/")[:-1]

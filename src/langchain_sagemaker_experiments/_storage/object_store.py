@@ -70,9 +70,28 @@ class FolderStore:
 
 
 class S3Store:
-    """A prefix of a bucket."""
+    """A prefix of a bucket.
 
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+    Args:
+        client: boto3's client of S3.
+        bucket: the bucket.
+        prefix: the key of the folder.
+        content_type: of what is written; S3's default otherwise.
+        metadata: of what is written.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        prefix: str,
+        *,
+        content_type: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        self._options: dict[str, Any] = {"ContentType": content_type} if content_type else {}
+        if metadata:
+            self._options["Metadata"] = metadata
         self._client = client
         self._bucket = bucket
         self._prefix = prefix.rstrip("/")
@@ -101,7 +120,9 @@ class S3Store:
 
     def put(self, name: str, data: bytes) -> None:
         """Write an object; S3 shows it when it is whole."""
-        self._client.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=data)
+        self._client.put_object(
+            Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=data, **self._options
+        )
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object that must not be there yet; tell whether it was so."""

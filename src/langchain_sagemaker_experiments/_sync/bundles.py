@@ -11,7 +11,14 @@ from pathlib import Path
 
 from .._delivery import spool as _spool
 from .._destinations.offline_run import LOG_NAME
-from .._storage.keys import PART_PREFIX, PART_SUFFIX, TRACES_FOLDER
+from .._storage.keys import (
+    EVALUATIONS_FOLDER,
+    PART_PREFIX,
+    PART_SUFFIX,
+    SCORES_FOLDER,
+    SCORES_PREFIX,
+    TRACES_FOLDER,
+)
 from ..exceptions import SpanReadError
 
 
@@ -44,6 +51,16 @@ class Bundle:
             path for prefix in names for path in self.folder.glob(f"{prefix}*{PART_SUFFIX}")
         )
 
+    def score_parts(self) -> list[Path]:
+        """Return the parts of scores that are whole, oldest first."""
+        if not self.is_spool:
+            folder = self.folder.parent / SCORES_FOLDER
+        elif _writer_lives(self.folder):
+            return []  # it may still be written to
+        else:
+            folder = self.folder
+        return sorted(folder.glob(f"{SCORES_PREFIX}*{PART_SUFFIX}"))
+
 
 def find_bundles(folder: Path) -> list[Bundle]:
     """Return what can be synced below a folder: a spool, a folder of spools, an `OfflineRun`, a
@@ -57,10 +74,11 @@ def find_bundles(folder: Path) -> list[Bundle]:
     found = [
         _spool_bundle(path) for path in [folder, *sorted(folder.glob("spool-*"))] if _is_spool(path)
     ]
-    for traces in sorted(folder.rglob(TRACES_FOLDER)):
-        run = traces.parent
+    for run in _recorded_runs(folder):
         log = run / LOG_NAME
-        found.append(Bundle(traces, run.parent.name, run.name, log if log.is_file() else None))
+        found.append(
+            Bundle(run / TRACES_FOLDER, run.parent.name, run.name, log if log.is_file() else None)
+        )
     known = {bundle.log for bundle in found}
     for log in sorted(folder.rglob(LOG_NAME)):
         if log not in known:
@@ -74,6 +92,12 @@ def find_bundles(folder: Path) -> list[Bundle]:
     return found
 
 
+def _recorded_runs(folder: Path) -> list[Path]:
+    """Folders of runs that hold spans or scores."""
+    found = [*folder.rglob(TRACES_FOLDER), *folder.rglob(SCORES_FOLDER)]
+    return sorted({place.parent for place in found if EVALUATIONS_FOLDER not in place.parts})
+
+
 def _is_spool(path: Path) -> bool:
     return path.is_dir() and any(
         any(path.glob(pattern))
@@ -81,6 +105,7 @@ def _is_spool(path: Path) -> bool:
             _spool.TARGET,
             f"{_spool.LIVE_PREFIX}*{PART_SUFFIX}",
             f"{PART_PREFIX}*{PART_SUFFIX}",
+            f"{SCORES_PREFIX}*{PART_SUFFIX}",
         )
     )
 

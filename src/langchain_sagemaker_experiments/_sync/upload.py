@@ -49,6 +49,7 @@ class SyncResult:
         runs: `experiment/run` of each run written to.
         parts: parts uploaded.
         spans: span records in them.
+        scores: scores uploaded.
         bytes: their size.
         skipped: parts that had been sent before.
         problems: what could not be read of them; it was uploaded as far as it is whole.
@@ -57,6 +58,7 @@ class SyncResult:
     runs: list[str] = field(default_factory=list)
     parts: int = 0
     spans: int = 0
+    scores: int = 0
     bytes: int = 0
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -186,6 +188,7 @@ def _sync_bundle(
             result.spans += len(records)
             result.bytes += len(data)
         progress(part.name)
+    _send_scores(bundle, destination, sent, result, progress)
     compacted = len(list((bundle.folder / FOLDER).rglob(f"*{ENDING}")))
     if compacted:
         why = f"{compacted} Parquet files are not sent, sync sends parts: what was compacted before it was synced stays here"
@@ -196,6 +199,27 @@ def _sync_bundle(
     else:
         _log_numbers(destination, summary)
     return done
+
+
+def _send_scores(
+    bundle: Bundle,
+    destination: Destination,
+    sent: set[str],
+    result: SyncResult,
+    progress: Progress,
+) -> None:
+    for part in bundle.score_parts():
+        if part.name in sent:
+            result.skipped += 1
+        else:
+            data = _whole_lines(part.read_bytes())
+            if data:
+                destination.write_scores(part.name, data)
+            _note(bundle.folder, {"part": part.name, "bytes": len(data)})
+            result.parts += 1
+            result.scores += data.count(b"\n")
+            result.bytes += len(data)
+        progress(part.name)
 
 
 def _whole_lines(data: bytes) -> bytes:
@@ -283,7 +307,7 @@ def _clear(bundle: Bundle) -> None:
     file.
     """
     sent = _sent(bundle.folder)
-    for part in bundle.parts():
+    for part in (*bundle.parts(), *bundle.score_parts()):
         if part.name in sent:
             part.unlink(missing_ok=True)
     if not any(bundle.folder.glob(f"*{PART_SUFFIX}")) or all(
