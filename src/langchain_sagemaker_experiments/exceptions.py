@@ -6,6 +6,9 @@ these: faults inside a callback are counted and reported by the next `flush_trac
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 __all__ = [
     "CompactionError",
     "DestinationError",
@@ -77,3 +80,20 @@ class MissingExtraError(TrackerError, ImportError):
 
 class SpanReadWarning(UserWarning):
     """Some of the data could not be read (a torn line, a part of a newer version); the rest was."""
+
+
+def import_extra(module: str, extra: str, purpose: str) -> Any:
+    """Return a module of an optional package.
+
+    Args:
+        module: its name, such as `pyarrow.parquet`.
+        extra: the extra of this package that installs it.
+        purpose: what needs it, for the error.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module.partition(".")[0], extra, purpose) from error

@@ -9,11 +9,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ._record.schema import KINDS, Kind, Status
+from ._record.schema import FINAL_STATUSES, KINDS, Kind, Status
 
 __all__ = ["Span"]
-
-_STATUSES = ("ok", "error", "interrupted", "cancelled")
 
 Time = datetime.datetime | float
 
@@ -58,8 +56,8 @@ class Span:
         tags: Sequence[str] = (),
         children: Sequence[Span] = (),
     ) -> None:
-        if status not in _STATUSES:
-            raise ValueError(f"status must be one of {', '.join(_STATUSES)}, not {status!r}.")
+        if status not in FINAL_STATUSES:
+            raise ValueError(f"status must be one of {', '.join(FINAL_STATUSES)}, not {status!r}.")
         self.name = name
         self.kind = checked_kind(kind)
         self.inputs = inputs

@@ -32,8 +32,8 @@ from langchain_sagemaker_experiments import (
 )
 from langchain_sagemaker_experiments._cli.app import app
 from langchain_sagemaker_experiments._reading import COLUMNS
-from langchain_sagemaker_experiments._reading.parse import merge_records
-from langchain_sagemaker_experiments._record.cells import moment_of
+from langchain_sagemaker_experiments._record.merge import merge_records
+from langchain_sagemaker_experiments._record.times import moment_of
 
 
 def record(span_id: str = "a", **fields: Any) -> dict[str, Any]:

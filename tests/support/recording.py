@@ -40,7 +40,8 @@ class Recording:
 
     def records(self) -> list[dict[str, Any]]:
         """Flush, and return all records so far, one for each span, in order of their start."""
-        from langchain_sagemaker_experiments._reading.parse import merge_records, parse_part
+        from langchain_sagemaker_experiments._reading.parse import parse_part
+        from langchain_sagemaker_experiments._record.merge import merge_records
 
         result = self.handler.flush_tracker()
         assert result.faults == {}, result.faults

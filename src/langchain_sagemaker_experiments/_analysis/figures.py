@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .._record.model_facts import MODEL_KINDS
+from .._record.cells import json_text
+from .._record.model_facts import FACTS, MODEL_KINDS, facts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def summarize(
         ValueError: `by` is none of those.
     """
     keys = _keys(by)
-    frame = _with_asked(spans)
+    frame = _with_facts(spans)
     narrow = frame[
         list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))
     ]
@@ -126,7 +127,7 @@ def _is_lazy(frame: Any) -> bool:
     return hasattr(frame, "compute")
 
 
-def _with_asked(spans: Any) -> Any:
+def _with_facts(spans: Any) -> Any:
     """The frame with `model`, tokens and so on as columns; `load_spans` has them in
     `attributes`.
     """
@@ -134,16 +135,14 @@ def _with_asked(spans: Any) -> Any:
         return spans
     import pandas as pd
 
-    from .._reading.parquet import ASKED, asked_of
-
-    asked = [
-        asked_of({"attributes": a, "error": e})
+    facts = [
+        facts_of({"attributes": a, "error": e})
         for a, e in zip(spans["attributes"], spans["error"], strict=True)
     ]
     added = {}
-    for name, kind in ASKED.items():
+    for name, kind in FACTS.items():
         dtype = object if kind == "string" else "Int64" if kind == "int64" else "float64"
-        added[name] = pd.Series([values[name] for values in asked], dtype=dtype, index=spans.index)
+        added[name] = pd.Series([values[name] for values in facts], dtype=dtype, index=spans.index)
     return spans.assign(**added)
 
 
@@ -164,7 +163,7 @@ def repeated_prompts(spans: Any, n: int = 10) -> pd.DataFrame:
     """Return the `n` prompts that models were given most often: `prompt` (as JSON), `calls`,
     `input_tokens`.
     """
-    frame = _with_asked(spans)
+    frame = _with_facts(spans)
     narrow = frame[["kind", "inputs", "input_tokens"]]
     narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
     if _is_lazy(narrow):
@@ -185,8 +184,6 @@ def repeated_prompts(spans: Any, n: int = 10) -> pd.DataFrame:
 
 def _count_prompts(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
-
-    from .._record.cells import json_text
 
     prompts = pd.DataFrame(
         {

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._record.model_facts import MODEL_KINDS, first_token_ms_of
-from ..exceptions import MissingExtraError
-from .traces import Record, group_by_trace, rows_of, trace_row
+from .._record.schema import Record
+from ..exceptions import import_extra
+from .traces import group_by_trace, rows_of, trace_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,7 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
 
 def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
     """Do what `compare_runs` does with spans that are put together by trace already."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("pandas", "analysis", "compare_runs") from error
+    pd = import_extra("pandas", "analysis", "compare_runs")
     runs: dict[tuple[Any, Any], _Run] = {}
     for group in groups.values():
         row = trace_row(group)

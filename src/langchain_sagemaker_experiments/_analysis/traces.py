@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from .._record.model_facts import MODEL_KINDS, model_of, tokens_of
-from .._record.schema import ARCHITECTURE
+from .._record.schema import ARCHITECTURE, Record
 from .._record.score import number_of
-from ..exceptions import MissingExtraError
+from ..exceptions import import_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,6 @@ TRACE_COLUMNS: Final = (
 )
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "spans", "model_calls", "errors")
-Record = Mapping[str, Any]
 
 
 def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
@@ -58,10 +57,7 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
     Raises:
         MissingExtraError: pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("pandas", "analysis", "trace_table") from error
+    pd = import_extra("pandas", "analysis", "trace_table")
     rows = [trace_row(group) for group in group_by_trace(rows_of(spans)).values()]
     # Objects stay what they are: pandas would make a missing text in a column of texts a NaN.
     kinds: dict[str, Any] = {"duration_ms": "float64", **dict.fromkeys(_COUNTS, "int64")}

@@ -12,10 +12,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .._analysis.preview import plain, preview
-from .._analysis.traces import Record, roots_of, trace_table
+from .._analysis.traces import roots_of, trace_table
 from .._reading import to_frame
 from .._record.model_facts import tokens_of
 from .._record.plurals import counted
+from .._record.schema import Record
 from ..exceptions import SpanReadError
 from .progress import read_records
 

@@ -12,13 +12,15 @@ Source of the rules: "Trace Event Format", the document of the Chromium project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._analysis.traces import group_by_trace, rows_of
-from .._record.cells import json_bytes, known, microseconds, moment_of
+from .._record.cells import has_value, json_bytes
 from .._record.model_facts import first_token_ms_of
+from .._record.schema import Record
+from .._record.times import microseconds, moment_of
 from .._version import __version__
 
 if TYPE_CHECKING:
@@ -58,13 +60,13 @@ class _Bar:
 
     __slots__ = ("above", "end", "record", "start", "track")
 
-    def __init__(self, record: Mapping[str, Any], start: int, end: int) -> None:
+    def __init__(self, record: Record, start: int, end: int) -> None:
         self.record, self.start, self.end = record, start, end
         self.above: _Bar | None = None
         self.track = 0
 
 
-def events_of(group: list[Mapping[str, Any]], process: int) -> Iterator[dict[str, Any]]:
+def events_of(group: list[Record], process: int) -> Iterator[dict[str, Any]]:
     """Yield the events of one trace."""
     bars = _bars(group)
     tracks = _place(bars)
@@ -97,7 +99,7 @@ def events_of(group: list[Mapping[str, Any]], process: int) -> Iterator[dict[str
         yield from _instants(bar, process)
 
 
-def _bars(group: list[Mapping[str, Any]]) -> list[_Bar]:
+def _bars(group: list[Record]) -> list[_Bar]:
     """The spans of a trace in order of their start, longer ones first: a parent before what lies in
     it.
     """
@@ -195,7 +197,9 @@ def _complete(bar: _Bar, process: int) -> dict[str, Any]:
         "dur": bar.end - bar.start,
         "pid": process,
         "tid": bar.track + 1,
-        "args": {name: record[name] for name in fields if name in record and known(record[name])},
+        "args": {
+            name: record[name] for name in fields if name in record and has_value(record[name])
+        },
     }
     color = _COLORS.get(str(record["status"]))
     if color is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._analysis.traces import rows_of
-from .._record.cells import json_bytes, known, rfc3339
+from .._record.cells import has_value, json_bytes
+from .._record.times import rfc3339
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ def write(spans: pd.DataFrame, path: Path) -> None:
 
 def record_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a frame as the span record: times as text, empty cells as null."""
-    record = {name: value if known(value) else None for name, value in row.items()}
+    record = {name: value if has_value(value) else None for name, value in row.items()}
     for name in ("start_time", "end_time"):
         record[name] = rfc3339(record.get(name))
     version = record.get("schema_version")

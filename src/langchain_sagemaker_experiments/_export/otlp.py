@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from .._analysis.traces import is_architecture, rows_of
-from .._record.cells import json_bytes, json_text, known, microseconds, moment_of
+from .._record.cells import has_value, json_bytes, json_text
+from .._record.times import microseconds, moment_of
 from .._version import __version__
 from .messages import input_messages, output_messages
 
@@ -36,7 +37,7 @@ def write(spans: pd.DataFrame, path: Path) -> None:
     for row in rows_of(spans):
         if not is_architecture(row):
             names = tuple(
-                str(row[name]) if known(row.get(name)) else ""
+                str(row[name]) if has_value(row.get(name)) else ""
                 for name in ("experiment_name", "run_name")
             )
             runs.setdefault((names[0], names[1]), []).append(row)
@@ -98,7 +99,7 @@ def span_of(row: Mapping[str, Any]) -> dict[str, Any]:
         "events": list(_events(row)),
         "status": {},
     }
-    if known(row["parent_span_id"]):
+    if has_value(row["parent_span_id"]):
         span["parentSpanId"] = span_id(row["parent_span_id"])
     if row["status"] == "error":
         span["status"] = {"code": _ERROR, "message": str((row["error"] or {}).get("message", ""))}
@@ -146,11 +147,11 @@ def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     )
     if given:
         yield "gen_ai.input.messages", json_text(given)
-    elif known(inputs):
+    elif has_value(inputs):
         yield names[0], json_text(inputs)
     if answered:
         yield "gen_ai.output.messages", json_text(answered)
-    elif known(outputs):
+    elif has_value(outputs):
         yield names[1], json_text(outputs)
 
 

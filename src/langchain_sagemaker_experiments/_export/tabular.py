@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .._reading.parquet import OWNERS, TEXTS, TIMES, pyarrow, schema
-from .._record.cells import json_text, known
+from .._reading.parquet import pyarrow, schema
+from .._record.cells import has_value, json_text
+from .._record.schema import FIELDS, OWNERS, TIMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXT: Final = (*TEXTS, "session_id", *OWNERS)
+_TEXT: Final = (*(name for name, field in FIELDS.items() if field.column == "text"), *OWNERS)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -26,7 +27,7 @@ def flat(spans: pd.DataFrame) -> pd.DataFrame:
         values = spans[name]
         if name in _TEXT:
             columns[name] = pd.Series(
-                [value if known(value) else None for value in values], dtype=object
+                [value if has_value(value) else None for value in values], dtype=object
             )
         elif name in TIMES:
             columns[name] = values.dt.as_unit("us").reset_index(drop=True)

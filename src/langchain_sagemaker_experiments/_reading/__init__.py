@@ -2,9 +2,10 @@
 together. Knows no handler.
 """
 
-from .frame import COLUMNS, to_frame
+from .._record.schema import COLUMNS
+from .frame import to_frame
 from .load import load_records, load_spans
-from .parse import Problem
+from .problems import Problem
 from .scores import load_scores
 
 __all__ = ["COLUMNS", "Problem", "load_records", "load_scores", "load_spans", "to_frame"]

@@ -2,62 +2,60 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..exceptions import MissingExtraError
+from .._record.limits import MAX_FOREIGN_COLUMNS
+from .._record.model_facts import FACTS
+from .._record.schema import COLUMNS, FIELDS, Record
+from ..exceptions import import_extra
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS: Final = (
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "kind",
-    "name",
-    "status",
-    "start_time",
-    "end_time",
-    "duration_ms",
-    "session_id",
-    "inputs",
-    "outputs",
-    "error",
-    "attributes",
-    "events",
-    "tags",
-    "metadata",
-    "component",
-    "schema_version",
-    "experiment_name",
-    "run_name",
-)
-_TIMES: Final = ("start_time", "end_time")
+FOREIGN_PREFIX: Final = "field."
+"""Before the name of a field that this version does not know, where a column of our own is named
+like it.
+"""
+_COMPUTED: Final = {*FACTS, "day"}
+"""Columns that are computed from a record's fields."""
 
 
-def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row a record; fields this version does not know come as further columns.
+def to_frame(records: Sequence[Record]) -> pd.DataFrame:
+    """Return one row a record. Fields that this version does not know come as further columns, the
+    thousand most frequent ones of them.
 
     Raises:
         MissingExtraError: pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("pandas", "analysis", "Reading spans as a table") from error
-    known = set(COLUMNS)
-    unknown = sorted({name for record in records for name in record.keys() - known})
+    pd = import_extra("pandas", "analysis", "Reading spans as a table")
     columns: dict[str, Any] = {}
-    for name in (*COLUMNS, *unknown):
+    for name in COLUMNS:
         values = [record.get(name) for record in records]
-        if name in _TIMES:
-            times = pd.to_datetime(
-                pd.Series(values, dtype=object), utc=True, format="ISO8601", errors="coerce"
-            )
-            # pandas knows years that Python, which is to write these times, does not.
-            columns[name] = times.where(times.dt.year.between(1, 9_999))
-        elif name == "duration_ms":
+        kind = FIELDS[name].column if name in FIELDS else "text"
+        if kind == "time":
+            columns[name] = _times(pd, values)
+        elif kind == "number":
             columns[name] = pd.Series(values, dtype="float64")
         else:
             columns[name] = pd.Series(values, dtype=object)
+    for name in _foreign_names(records):
+        column = f"{FOREIGN_PREFIX}{name}" if name in _COMPUTED else name
+        columns[column] = pd.Series([record.get(name) for record in records], dtype=object)
     return pd.DataFrame(columns)
+
+
+def _times(pd: Any, values: list[Any]) -> Any:
+    times = pd.to_datetime(
+        pd.Series(values, dtype=object), utc=True, format="ISO8601", errors="coerce"
+    )
+    # pandas knows years that Python, which is to write these times, does not.
+    return times.where(times.dt.year.between(1, 9_999))
+
+
+def _foreign_names(records: Iterable[Record]) -> list[str]:
+    """Names of fields that this version does not know, in order: a part may name any number."""
+    ours = set(COLUMNS)
+    counts = Counter(name for record in records for name in record.keys() - ours)
+    return sorted(name for name, _ in counts.most_common(MAX_FOREIGN_COLUMNS))

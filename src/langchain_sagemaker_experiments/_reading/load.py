@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._record.merge import merge_records
+from .._record.owners import set_owner
+from .._record.schema import Record
 from ..exceptions import SpanReadWarning
 from .collection_pause import collection_paused
 from .frame import to_frame
-from .parse import Problem, Record, describe, merge_records, parse_part
+from .parse import parse_part
+from .problems import Problem, describe
 from .scores import attach_scores, read_scores
 from .sources import find_all_parts, read_all
 
@@ -38,10 +42,7 @@ def load_records(
     with collection_paused():
         for done, (part, contents) in enumerate(read_all(parts), 1):
             found = parse_part(part.address, contents.data, problems)
-            for record in found:
-                # What the place tells goes before what an exported record says of itself.
-                record["experiment_name"] = contents.experiment or record.get("experiment_name")
-                record["run_name"] = contents.run or record.get("run_name")
+            set_owner(found, contents.experiment, contents.run)
             records += found
             if progress is not None:
                 progress(done, len(parts))

@@ -8,75 +8,53 @@ find the same there, and those that do not find them in the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from .._record.cells import json_text, moment_of
-from .._record.model_facts import first_token_ms_of, model_of, tokens_of
-from ..exceptions import MissingExtraError
+from .._record.cells import json_text
+from .._record.limits import MAX_EXPANDED_PART_BYTES
+from .._record.model_facts import FACTS, facts_of
+from .._record.schema import FIELDS, NESTED, OWNERS, TIMES, Column, Record
+from .._record.times import moment_of
+from ..exceptions import import_extra
+from .nesting import is_deep, may_be_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Record = dict[str, Any]
-
-TEXTS: Final = ("trace_id", "span_id", "parent_span_id", "kind", "name", "status")
-TIMES: Final = ("start_time", "end_time")
-NESTED: Final = (
-    "inputs",
-    "outputs",
-    "error",
-    "attributes",
-    "events",
-    "tags",
-    "metadata",
-    "component",
-)
 SCORES: Final = "scores"
 """In files that `export_spans` wrote of scored spans: the scores as JSON text. Compacted files have
-no such column, scores stay beside them."""
-OWNERS: Final = ("experiment_name", "run_name")
-
-ASKED: Final[dict[str, str]] = {
-    "model": "string",
-    "provider": "string",
-    "input_tokens": "int64",
-    "output_tokens": "int64",
-    "time_to_first_token_ms": "double",
-    "error_type": "string",
-}
-"""Columns that `load_spans` has not, what is asked for most, with their types in Arrow's names."""
-
-
-COLUMNS: Final = (
-    *TEXTS,
-    *TIMES,
-    "duration_ms",
-    "session_id",
-    *NESTED,
-    "schema_version",
-    *ASKED,
-    *OWNERS,
-)
+no such column, scores stay beside them.
+"""
+COLUMNS: Final = (*FIELDS, *FACTS, *OWNERS)
 """Columns of a compacted file, in their order."""
+_ARROW: Final[dict[Column, str]] = {
+    "text": "string",
+    "json": "string",
+    "number": "double",
+    "integer": "int16",
+}
+_MAX_GROUP_ROWS: Final = 2_000_000
+"""Rows of one row group that are read. A row costs 4 bytes a column even where all are equal and
+the file is tiny.
+"""
 
 
 def schema(columns: Iterable[str] = COLUMNS) -> pa.Schema:
-    """Return the Arrow schema of a file with these columns; what is not known to be of another type
-    is text.
+    """Return the Arrow schema of a file with these columns; a column of no known type is text.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
     pa = pyarrow()
+    time = pa.timestamp("us", tz="UTC")
     kinds = {
-        "duration_ms": pa.float64(),
-        "schema_version": pa.int16(),
-        **dict.fromkeys(TIMES, pa.timestamp("us", tz="UTC")),
+        name: time if field.column == "time" else pa.type_for_alias(_ARROW[field.column])
+        for name, field in FIELDS.items()
     }
-    kinds.update({name: pa.type_for_alias(kind) for name, kind in ASKED.items()})
+    kinds.update({name: pa.type_for_alias(kind) for name, kind in FACTS.items()})
     return pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
 
 
@@ -86,12 +64,8 @@ def pyarrow() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "analysis", "Parquet") from error
-    return pa
+    import_extra("pyarrow.parquet", "analysis", "Parquet")
+    return import_extra("pyarrow", "analysis", "Parquet")
 
 
 def to_table(
@@ -100,63 +74,87 @@ def to_table(
     """Return span records, as they were written, as a table of a run."""
     rows = list(records)
     columns: dict[str, list[Any]] = {}
-    for name in TEXTS:
-        columns[name] = [row.get(name) for row in rows]
-    for name in TIMES:
-        columns[name] = [moment_of(row.get(name)) for row in rows]
-    columns["duration_ms"] = [row.get("duration_ms") for row in rows]
-    columns["session_id"] = [row.get("session_id") for row in rows]
-    for name in NESTED:
-        columns[name] = [json_text(row.get(name)) for row in rows]
-    columns["schema_version"] = [row.get("schema_version") for row in rows]
-    asked = [asked_of(row) for row in rows]
-    for name in ASKED:
-        columns[name] = [values[name] for values in asked]
+    for name, field in FIELDS.items():
+        values = [row.get(name) for row in rows]
+        if field.column == "time":
+            values = [moment_of(value) for value in values]
+        elif field.column == "json":
+            values = [json_text(value) for value in values]
+        elif field.column == "number":
+            values = [float(value) if value is not None else None for value in values]
+        columns[name] = values
+    facts = [facts_of(row) for row in rows]
+    for name in FACTS:
+        columns[name] = [values[name] for values in facts]
     for name, owner in zip(OWNERS, (experiment, run), strict=True):
         columns[name] = [owner] * len(rows)
     return pyarrow().table(columns, schema=schema())
 
 
-def asked_of(record: Mapping[str, Any]) -> Record:
-    """Return the columns of `ASKED` of one span."""
-    attributes, error = record.get("attributes"), record.get("error")
-    attributes = attributes if isinstance(attributes, Mapping) else {}
-    provider = attributes.get("gen_ai.provider.name")
-    return {
-        "model": model_of(attributes),
-        "provider": provider if isinstance(provider, str) else None,
-        "input_tokens": tokens_of(attributes, "input"),
-        "output_tokens": tokens_of(attributes, "output"),
-        "time_to_first_token_ms": first_token_ms_of(attributes),
-        "error_type": str(error.get("type")) if isinstance(error, Mapping) else None,
-    }
-
-
-def read_records(data: bytes, columns: set[str] | None = None) -> list[Record]:
+def read_records(data: bytes, columns: Collection[str] | None = None) -> list[Record]:
     """Return the span records of a file's bytes, as a part would give them.
 
     Args:
         data: the file.
-        columns: only these, those of `ASKED` among them; None for all that a part has.
+        columns: only these, those of `FACTS` among them; None for all that a part has.
+
+    Raises:
+        ValueError: it holds more than is read of one file.
     """
     pa = pyarrow()
+    # Equal texts stay one until it is known how much they are.
+    buffer = pa.BufferReader(data)
+    there = pa.parquet.read_schema(buffer).names
+    names = [
+        name for name in there if (name in columns if columns is not None else name not in FACTS)
+    ]
+    nested = [name for name in (*NESTED, SCORES) if name in there]
+    file = pa.parquet.ParquetFile(buffer, read_dictionary=nested)
+    records: list[Record] = []
+    for group in range(file.num_row_groups):
+        if file.metadata.row_group(group).num_rows > _MAX_GROUP_ROWS:
+            raise ValueError(f"a row group has more than {_MAX_GROUP_ROWS:,} rows")
+        table = file.read_row_group(group, columns=names)
+        _check_size(pa, table)
+        cells = [_cells(pa, name, table.column(name)) for name in names]
+        records += [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+    return records
+
+
+def _check_size(pa: Any, table: pa.Table) -> None:
+    """Refuse a table whose texts, equal ones each counted, are too large."""
     import pyarrow.compute as pc
 
-    file = pa.parquet.ParquetFile(pa.BufferReader(data))
-    there = file.schema_arrow.names
-    names = [
-        name for name in there if (name in columns if columns is not None else name not in ASKED)
-    ]
-    table = file.read(columns=names)
-    found = []
-    for name in names:
-        column = table.column(name)
-        if name in TIMES:
-            column = pc.strftime(
-                column.cast(pa.timestamp("us", tz="UTC")), format="%Y-%m-%dT%H:%M:%SZ"
-            )
-        values = column.to_pylist()
-        if name in NESTED or name == SCORES:
-            values = [orjson.loads(value) if value is not None else None for value in values]
-        found.append(values)
-    return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
+    size = 0
+    for column in table.columns:
+        for chunk in column.chunks:
+            if pa.types.is_dictionary(chunk.type) and len(chunk.dictionary):
+                lengths = pc.binary_length(chunk.dictionary)
+                size += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+            else:
+                size += chunk.nbytes
+    if size > MAX_EXPANDED_PART_BYTES:
+        raise ValueError(
+            f"a row group has more than {MAX_EXPANDED_PART_BYTES / 1024**2:,.0f} MiB of texts"
+        )
+
+
+def _cells(pa: Any, name: str, column: Any) -> list[Any]:
+    """The values of one column as a part has them: times as text, JSON text as values."""
+    if name in TIMES:
+        import pyarrow.compute as pc
+
+        moments = column.cast(pa.timestamp("us", tz="UTC"))
+        column = pc.strftime(moments, format="%Y-%m-%dT%H:%M:%SZ")
+    values: list[Any] = column.to_pylist()
+    return [_value_of(text) for text in values] if name in (*NESTED, SCORES) else values
+
+
+def _value_of(text: str | None) -> Any:
+    if text is None:
+        return None
+    value = orjson.loads(text)
+    # A rough count first: most texts are short.
+    if len(text) > 200 and may_be_deep(text.encode()) and is_deep(value):
+        return None
+    return value

@@ -1,93 +1,54 @@
-"""Bytes of parts → span records, one for each span; what is not whole is named, not raised."""
+"""Bytes of parts → span records, one for each line or row; what is not whole is named, not raised.
+
+A part may be anybody's. Whatever else reads records relies on what is checked here: the types of
+fields, the depth of values, the range of numbers.
+"""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
 
-from .._encoding.encoder import TAKE
-from .._record.cells import moment_of
-from .._record.kept import SHARED
-from .._record.schema import CLOSED_BECAUSE, LATE_END, SCHEMA_VERSION, START_SEEN
+from .._record.plurals import counted
+from .._record.schema import ESSENTIAL, FIELDS, SCHEMA_VERSION, Record
+from .._record.score import is_score
+from .._storage.keys import is_parquet
 from ..exceptions import MissingExtraError
+from .decompression import DecompressionError, decompressed
+from .nesting import is_deep, may_be_deep
+from .problems import Problem
+from .shared_references import resolve_shared
 
-Record = dict[str, Any]
-
-_ESSENTIAL: Final = ("span_id", "trace_id", "kind", "status")
-_NONE: Final = type(None)
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    **dict.fromkeys(_ESSENTIAL, (str,)),
-    **dict.fromkeys(
-        ("parent_span_id", "name", "start_time", "end_time", "session_id"), (str, _NONE)
-    ),
-    **dict.fromkeys(("error", "attributes", "metadata", "component"), (dict, _NONE)),
-    **dict.fromkeys(("events", "tags"), (list, _NONE)),
-    "duration_ms": (float, int, _NONE),
-    "schema_version": (int, _NONE),
-}
-"""What the fields of a record are. All that reads records goes by it, so it is seen to here, where
-data comes in.
-"""
-_MAX_SHOWN: Final = 5
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that could not be read: where, and why."""
-
-    address: str
-    reason: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.address}, line {self.line}" if self.line is not None else self.address
-        return f"{place}: {self.reason}"
+_MAX_VERSION: Final = 2**15 - 1
+"""What the column `schema_version` of a Parquet file holds."""
 
 
 def parse_part(address: str, data: bytes, problems: list[Problem]) -> list[Record]:
-    """Return the span records of one part, in order. Torn lines and lines that are no spans are
-    added to `problems`.
+    """Return the span records of one part, in order. Torn lines, lines that are no spans, and what
+    is beyond the bounds of readers are added to `problems`.
     """
-    if address.endswith(".parquet"):
+    if is_parquet(address):
         return parse_parquet(address, data, problems)
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            problems.append(Problem(address, f"not a whole gzip file ({error})"))
-            return []
-    lines = data.splitlines()
     try:
-        # One call for the whole part: many times faster than one for each line, and right for all
-        # but damaged parts.
-        records = orjson.loads(b"[" + b",".join(lines) + b"]") if lines else []
-    except orjson.JSONDecodeError:
-        records = _parse_lines(address, lines, problems)
-    good = _sound(records, address, "lines", problems)
+        data = decompressed(data)
+    except DecompressionError as error:
+        problems.append(Problem(address, str(error)))
+        return []
+    values = _load(address, data.splitlines(), problems)
+    records = _checked(values, address, "lines", problems)
     if b'"$shared"' in data:
-        _resolve_shared(good)
-    newer = {
-        version
-        for record in good
-        if (version := record.get("schema_version") or 1) > SCHEMA_VERSION
-    }
-    if newer:
-        problems.append(
-            Problem(
-                address,
-                f"schema_version {max(newer)} is newer than this package knows ({SCHEMA_VERSION}); read as far as known",
-            )
-        )
-    return good
+        _resolve(records, address, problems)
+    newer = max((record["schema_version"] or 1 for record in records), default=1)
+    if newer > SCHEMA_VERSION:
+        reason = f"schema_version {newer} is newer than this package knows ({SCHEMA_VERSION})"
+        problems.append(Problem(address, f"{reason}; read as far as known"))
+    return records
 
 
 def parse_parquet(
-    address: str, data: bytes, problems: list[Problem], columns: set[str] | None = None
+    address: str, data: bytes, problems: list[Problem], columns: Collection[str] | None = None
 ) -> list[Record]:
     """Return the span records of a Parquet file that `compact` or `export_spans` wrote; with
     `columns`, only these fields.
@@ -95,177 +56,147 @@ def parse_parquet(
     from .parquet import read_records
 
     try:
-        records = read_records(data, None if columns is None else columns.union(_ESSENTIAL))
+        records = read_records(data, None if columns is None else {*columns, *ESSENTIAL})
     except MissingExtraError:
         raise
     except Exception as error:
-        problems.append(
-            Problem(address, f"not a whole Parquet file of spans ({type(error).__name__}: {error})")
-        )
+        reason = f"not a whole Parquet file of spans ({type(error).__name__}: {error})"
+        problems.append(Problem(address, reason))
         return []
-    return _sound(records, address, "rows", problems)
+    return _checked(records, address, "rows", problems)
 
 
-def _parse_lines(address: str, lines: list[bytes], problems: list[Problem]) -> list[Any]:
-    records: list[Any] = []
+def _load(address: str, lines: Sequence[bytes], problems: list[Problem]) -> list[Any]:
+    """The JSON values of lines."""
+    try:
+        # One call for the whole part: many times faster than one for each line, and right for all
+        # but damaged parts.
+        values: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
+        numbers: Sequence[int] = range(1, len(values) + 1)
+    except orjson.JSONDecodeError:
+        values, numbers = _load_each(address, lines, problems)
+    kept = lines if len(values) == len(lines) else [lines[number - 1] for number in numbers]
+    _cut_deep_fields(address, zip(numbers, kept, values, strict=True), problems)
+    return values
+
+
+def _load_each(
+    address: str, lines: Sequence[bytes], problems: list[Problem]
+) -> tuple[list[Any], list[int]]:
+    """The values of the lines that are JSON, and the numbers of these lines."""
+    values: list[Any] = []
+    numbers: list[int] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            records.append(orjson.loads(line))
+            values.append(orjson.loads(line))
+            numbers.append(number)
         except orjson.JSONDecodeError as error:
             torn = "torn last line" if number == len(lines) else f"no JSON ({error})"
             problems.append(Problem(address, torn, number))
-    return records
+    return values, numbers
 
 
-def _resolve_shared(records: list[Record]) -> None:
-    """Put what a part holds once, in `shared` fields, where it is referred to: long texts, and
-    lists that grew.
+def _cut_deep_fields(
+    address: str, rows: Iterable[tuple[int, bytes, Any]], problems: list[Problem]
+) -> None:
+    """Leave out fields that are nested deeper than what is written, in the few lines that may have
+    such.
     """
-    shared: dict[str, Any] = {}
-    for record in records:
-        held = record.pop("shared", None)
-        if isinstance(held, dict):
-            shared.update(held)
-    for key, value in shared.items():
-        if isinstance(value, list):
-            shared[key] = _resolved(value, shared)
-    for record in records:
-        for name in ("inputs", "outputs"):
-            record[name] = _resolved(record.get(name), shared)
+    for number, line, value in rows:
+        if not may_be_deep(line) or not isinstance(value, dict):
+            continue
+        cut = [name for name, field in value.items() if is_deep(field)]
+        if cut:
+            value.update(dict.fromkeys(cut))
+            reason = f"{', '.join(cut)}: nested too deeply to be read, and left out"
+            problems.append(Problem(address, reason, number))
 
 
-def _resolved(value: Any, shared: dict[str, Any]) -> Any:
-    if isinstance(value, dict):
-        if SHARED in value and len(value) == 1:
-            key = value[SHARED]
-            return shared.get(key, value) if isinstance(key, str) else value
-        return {key: _resolved(item, shared) for key, item in value.items()}
-    if isinstance(value, list):
-        items: list[Any] = []
-        for item in value:
-            taken = _taken(item, shared)
-            if taken is None:
-                items.append(_resolved(item, shared))
-            else:
-                items += taken
-        return items
-    return value
+def _resolve(records: Sequence[Record], address: str, problems: list[Problem]) -> None:
+    refused = resolve_shared(records)
+    if refused:
+        count = len({index for index, _ in refused})
+        reason = "stand for more than what is read of one part, or lie too deep, and were left out"
+        problems.append(Problem(address, f"references of {counted(count, 'span')} {reason}"))
 
 
-def _taken(item: Any, shared: dict[str, Any]) -> list[Any] | None:
-    """The items of a shared list that stand in the place of this one; None where it is an item
-    itself.
-    """
-    if not isinstance(item, dict) or len(item) != 2 or TAKE not in item or SHARED not in item:
-        return None
-    found, count = shared.get(item[SHARED]) if isinstance(item[SHARED], str) else None, item[TAKE]
-    return found[:count] if isinstance(found, list) and isinstance(count, int) else None
-
-
-def _sound(records: list[Any], address: str, what: str, problems: list[Problem]) -> list[Record]:
-    """Return the span records among `records`; a field of theirs that is not what it must be, or
+# --- the types and ranges of fields ---------------------------------------------------------------
+def _checked(
+    values: Sequence[Any], address: str, noun: str, problems: list[Problem]
+) -> list[Record]:
+    """Return the span records among `values`; a field of theirs that is not what it must be, or
     that it lacks, is None.
     """
-    found: list[Record] = []
-    mended: set[str] = set()
-    for record in records:
+    records: list[Record] = []
+    wrong: set[str] = set()
+    for record in values:
         if type(record) is not dict:
             continue
         shape = (*record, *map(type, record.values()))
-        missing = _sound_shapes.get(shape)
+        missing = _good_shapes.get(shape)
         if missing is None:
-            wrong = [name for name, types in _TYPES.items() if type(record.get(name)) not in types]
-            if any(name in _ESSENTIAL for name in wrong):
+            bad = [name for name, field in FIELDS.items() if _has_wrong_type(record, name)]
+            if any(FIELDS[name].essential for name in bad):
                 continue
-            mended.update(wrong)
-            missing = (*wrong, *(_TYPES.keys() - record.keys()))
-            if not wrong and len(_sound_shapes) < _MAX_SHAPES:
-                _sound_shapes[shape] = missing
+            wrong.update(bad)
+            missing = (*bad, *(FIELDS.keys() - record.keys()))
+            if not bad and len(_good_shapes) < _MAX_SHAPES:
+                _good_shapes[shape] = missing
         if missing:
             record.update(dict.fromkeys(missing))
-        events = record.get("events")
-        if events and not all([type(event) is dict for event in events]):  # noqa: C419 - a generator takes twice the time
-            mended.add("events")
-            record["events"] = [event for event in events if type(event) is dict]
-        found.append(record)
-    if len(found) != len(records):
-        problems.append(Problem(address, f"{len(records) - len(found)} {what} are no span records"))
-    if mended:
-        fields = ", ".join(sorted(mended))
-        problems.append(
-            Problem(
-                address,
-                f"what stood in {fields} is of another type than that field's, and was left out",
-            )
-        )
-    return found
+        _check_values(record, wrong)
+        records.append(record)
+    if len(records) != len(values):
+        lost = len(values) - len(records)
+        problems.append(Problem(address, f"{lost:,} {noun} are no span records"))
+    if wrong:
+        fields = ", ".join(sorted(wrong))
+        reason = "is of another type than that field's, and was left out"
+        problems.append(Problem(address, f"what stood in {fields} {reason}"))
+    return records
 
 
-_sound_shapes: dict[tuple[str | type, ...], tuple[str, ...]] = {}
+def _has_wrong_type(record: Record, name: str) -> bool:
+    return type(record.get(name)) not in FIELDS[name].types
+
+
+def _check_values(record: Record, wrong: set[str]) -> None:
+    """Leave out what has the right type and no meaning: numbers out of range, events that are no
+    objects.
+    """
+    duration, version, events = record["duration_ms"], record["schema_version"], record["events"]
+    if duration is not None and not (-_MAX_MS < duration < _MAX_MS):
+        wrong.add("duration_ms")
+        record["duration_ms"] = None
+    if version is not None and not 0 <= version <= _MAX_VERSION:
+        wrong.add("schema_version")
+        record["schema_version"] = None
+    if events and not all([type(event) is dict for event in events]):  # noqa: C419 - faster
+        wrong.add("events")
+        record["events"] = [event for event in events if type(event) is dict]
+    if record.get("scores") is not None:
+        _check_scores(record, wrong)
+
+
+def _check_scores(record: Record, wrong: set[str]) -> None:
+    """Leave out what is no score: exports of scored spans have such a field, and anybody's may."""
+    scores = record["scores"]
+    good = [score for score in scores if is_score(score)] if isinstance(scores, list) else []
+    if not isinstance(scores, list) or len(good) < len(scores):
+        wrong.add("scores")
+    for score in good:
+        if not isinstance(score.get("span_id"), str):
+            score["span_id"] = None
+    record["scores"] = good or None
+
+
+_MAX_MS: Final = float(10_000 * 366 * 86_400_000)
+"""Milliseconds of all the years that Python knows."""
+
+_good_shapes: dict[tuple[str | type, ...], tuple[str, ...]] = {}
 """Fields and their types, of records in which nothing was wrong → what they lack. Most records look
 like another one.
 """
 _MAX_SHAPES: Final = 4_096
-
-
-def merge_records(records: Iterable[Record]) -> list[Record]:
-    """Return one record for each span, in the order the spans first came.
-
-    A finished record wins over a running one, and of two equal ones the one that ended later. A
-    record whose start was not seen (the late end of a span that had been given up) gives its end to
-    the record that has the start.
-    """
-    merged: dict[str, Record] = {}
-    for record in records:
-        key = record["span_id"]
-        known = merged.get(key)
-        merged[key] = record if known is None else _better(known, record)
-    return list(merged.values())
-
-
-def _better(one: Record, other: Record) -> Record:
-    for late, whole in ((one, other), (other, one)):
-        if not _start_seen(late) and _start_seen(whole):
-            return _joined(whole, late)
-    if (one["status"] == "running") != (other["status"] == "running"):
-        return other if one["status"] == "running" else one
-    return other if (other.get("end_time") or "") >= (one.get("end_time") or "") else one
-
-
-def _start_seen(record: Record) -> bool:
-    return (record.get("attributes") or {}).get(START_SEEN, True) is not False
-
-
-def _joined(whole: Record, late: Record) -> Record:
-    given_up = CLOSED_BECAUSE in (whole.get("attributes") or {}) or whole["status"] == "running"
-    joined = dict(whole)
-    if given_up:
-        attributes = {**(whole.get("attributes") or {}), **(late.get("attributes") or {})}
-        for name in (CLOSED_BECAUSE, START_SEEN, LATE_END):
-            attributes.pop(name, None)
-        joined.update(status=late["status"], end_time=late.get("end_time"), attributes=attributes)
-        joined["duration_ms"] = _milliseconds(whole.get("start_time"), late.get("end_time"))
-    for name in ("outputs", "error"):
-        if joined.get(name) is None or (given_up and late.get(name) is not None):
-            joined[name] = late.get(name)
-    return joined
-
-
-def _milliseconds(start: str | None, end: str | None) -> float | None:
-    begin, finish = moment_of(start), moment_of(end)
-    return (
-        round((finish - begin).total_seconds() * 1e3, 3)
-        if begin is not None and finish is not None
-        else None
-    )
-
-
-def describe(problems: list[Problem]) -> str:
-    """Return a few lines that say what was not read."""
-    shown = "\n  ".join(str(problem) for problem in problems[:_MAX_SHOWN])
-    more = f"\n  and {len(problems) - _MAX_SHOWN} more" if len(problems) > _MAX_SHOWN else ""
-    return (
-        f"{len(problems)} problems while reading spans; everything else was read:\n  {shown}{more}"
-    )

@@ -11,9 +11,9 @@ import orjson
 
 from .._record.score import SCORE_FIELDS, Score, is_result, is_score, merge_scores
 from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER, run_folder_of
-from ..exceptions import MissingExtraError, SpanReadError, SpanReadWarning
+from ..exceptions import SpanReadError, SpanReadWarning, import_extra
 from .collection_pause import collection_paused
-from .parse import Problem, describe
+from .problems import Problem, describe
 from .sources import Part, find_all_parts, read_all
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def load_scores(
     Warns:
         SpanReadWarning: parts of the data could not be read; all the rest was.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("pandas", "analysis", "Reading scores as a table") from error
+    pd = import_extra("pandas", "analysis", "Reading scores as a table")
     problems: list[Problem] = []
     parts = _score_parts(source, experiment_name, run_name, sagemaker_session)
     records = read_scores(parts, problems)

@@ -51,3 +51,19 @@ MAX_REPR_CHARS: Final = 2_000
 """Characters of a `repr` that stands in for an object that has no JSON form."""
 MAX_STACKTRACE_CHARS: Final = 20_000
 """Characters of a recorded stack trace; the end, which names the cause, is kept."""
+
+# --- what readers take of data that anybody may have written ----------------------------------------
+MAX_EXPANDED_PART_BYTES: Final = 512 * 1024 * 1024
+"""Bytes of a compressed part after decompression, and of the texts of one row group of a Parquet
+file. Our own parts are about 16 MiB; a few MB of gzip can become gigabytes.
+"""
+MAX_SHARED_RECORD_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that shared values may add to one record, approximately. Lists of lists of references grow
+exponentially.
+"""
+MAX_SHARED_PART_BYTES: Final = 8 * 1024**3
+"""The same for all records of a part. 4,000 steps over a history of 1 MB take half of it."""
+MAX_SHARED_PART_ITEMS: Final = 32_000_000
+"""Items of shared lists that the records of a part may repeat; each takes 8 bytes of memory."""
+MAX_FOREIGN_COLUMNS: Final = 1_000
+"""Columns of a table for fields that this version does not know."""

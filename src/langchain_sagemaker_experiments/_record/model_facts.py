@@ -18,6 +18,32 @@ _TOKENS: Final = {side: f"gen_ai.usage.{side}_tokens" for side in ("input", "out
 _MAX_COUNT: Final = 2**53
 """What JSON, metrics and pandas hold exactly; no call has so many tokens."""
 
+FACTS: Final[dict[str, str]] = {
+    "model": "string",
+    "provider": "string",
+    "input_tokens": "int64",
+    "output_tokens": "int64",
+    "time_to_first_token_ms": "double",
+    "error_type": "string",
+}
+"""Columns beside those of the record, of what is asked for most, with their types in Arrow's names.
+"""
+
+
+def facts_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of `FACTS` of one span."""
+    attributes, error = record.get("attributes"), record.get("error")
+    attributes = attributes if isinstance(attributes, Mapping) else {}
+    provider = attributes.get("gen_ai.provider.name")
+    return {
+        "model": model_of(attributes),
+        "provider": provider if isinstance(provider, str) else None,
+        "input_tokens": tokens_of(attributes, "input"),
+        "output_tokens": tokens_of(attributes, "output"),
+        "time_to_first_token_ms": first_token_ms_of(attributes),
+        "error_type": str(error.get("type")) if isinstance(error, Mapping) else None,
+    }
+
 
 def model_of(attributes: Mapping[str, Any] | None) -> str | None:
     """Return the model of a call: as it was asked for, else as it answered, else its SageMaker

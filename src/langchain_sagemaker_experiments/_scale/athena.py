@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .._reading.parquet import OWNERS, schema
+from .._reading.parquet import schema
+from .._record.schema import OWNERS
 from .._storage.keys import TRACES_FOLDER
 from .._storage.manifest import FOLDER
 

@@ -30,10 +30,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .._reading import Problem
 from .._reading.parquet import to_table
-from .._reading.parse import Record, merge_records, parse_part
+from .._reading.parse import parse_part
 from .._reading.sources import Part, find_parts, read_all, s3_client
-from .._record.cells import moment_of
 from .._record.limits import DEFAULT_COMPACTION_GRACE
+from .._record.merge import merge_records
+from .._record.schema import Record
+from .._record.times import moment_of
 from .._storage.failure_advice import explain
 from .._storage.keys import PART_PREFIX, TRACES_FOLDER, new_part_name
 from .._storage.manifest import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest

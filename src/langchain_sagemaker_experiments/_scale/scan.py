@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from .._reading import COLUMNS, Problem, to_frame
-from .._reading.parquet import ASKED, asked_of
-from .._reading.parse import describe, merge_records, parse_parquet, parse_part
+from .._reading.parse import parse_parquet, parse_part
+from .._reading.problems import describe
 from .._reading.sources import Part, find_parts, part_at
+from .._record.merge import merge_records
+from .._record.model_facts import FACTS, facts_of
+from .._record.owners import set_owner
 from .._storage.manifest import place_of
-from ..exceptions import MissingExtraError, SpanReadError, SpanReadWarning
+from ..exceptions import SpanReadError, SpanReadWarning, import_extra
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-SCAN_COLUMNS: Final = (*COLUMNS, *ASKED)
+SCAN_COLUMNS: Final = (*COLUMNS, *FACTS)
 Moment = datetime.datetime | datetime.date | str | None
 
 
@@ -67,11 +70,8 @@ def scan_spans(
         ValueError: an unknown column.
         MissingExtraError: dask is not installed.
     """
-    try:
-        import dask
-        import dask.dataframe as dd
-    except ImportError as error:
-        raise MissingExtraError("dask", "scale", "scan_spans") from error
+    dask = import_extra("dask", "scale", "scan_spans")
+    dask_frame = import_extra("dask.dataframe", "scale", "scan_spans")
     wanted = list(columns) if columns is not None else list(SCAN_COLUMNS)
     unknown = [name for name in wanted if name not in SCAN_COLUMNS]
     if unknown:
@@ -94,10 +94,10 @@ def scan_spans(
     places = parts or [("", None, None)]
     # Dask would make texts of the dictionaries and lists in its object columns.
     with dask.config.set({"dataframe.convert-string": False}):
-        frame: dd.DataFrame = dd.from_map(
+        frame = dask_frame.from_map(
             _Read(options), places, columns=wanted, meta=meta, enforce_metadata=False
-        )  # type: ignore[no-untyped-call]
-    return frame
+        )
+    return cast("dd.DataFrame", frame)
 
 
 class _Read:
@@ -119,12 +119,10 @@ class _Read:
                 records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
             else:
                 records = [
-                    {**record, **asked_of(record)}
+                    {**record, **facts_of(record)}
                     for record in merge_records(parse_part(address, contents.data, problems))
                 ]
-            for record in records:
-                record["experiment_name"] = contents.experiment or record.get("experiment_name")
-                record["run_name"] = contents.run or record.get("run_name")
+            set_owner(records, contents.experiment, contents.run)
         if problems:
             if self._options["on_problem"] == "raise":
                 raise SpanReadError(describe(problems))
@@ -153,7 +151,7 @@ def _shape(
     """
     import pandas as pd
 
-    for name, kind in ASKED.items():
+    for name, kind in FACTS.items():
         values = [record.get(name) for record in records]
         if kind == "string":
             frame[name] = pd.Series(values, dtype=object)

@@ -76,3 +76,8 @@ def is_score_part(address: str) -> bool:
 def is_evaluation_file(address: str) -> bool:
     """Return True if a file is what an evaluation remembers, as its folder tells."""
     return EVALUATIONS_FOLDER in address.replace("\\", "/").split("/")[:-1]
+
+
+def is_parquet(address: str) -> bool:
+    """Return True if a file's name says that it is Parquet."""
+    return address.endswith(".parquet")

@@ -22,7 +22,8 @@ from .._destinations import Destination, destination_for
 from .._destinations.offline_run import ARTIFACTS_FOLDER
 from .._destinations.sagemaker_sdk import load_sdk
 from .._langchain_values import run_parameters
-from .._reading.parse import Problem, parse_part
+from .._reading import Problem
+from .._reading.parse import parse_part
 from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.failure_advice import explain
 from .._storage.keys import PART_PREFIX, PART_SUFFIX

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._record.cells import known
+from ..._record.cells import has_value
 from .data import run_labels, whose
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
     """Return the runs' names, a row for each figure and parameter, and what is plotted."""
     rows = compared.to_dict(orient="records")
     columns = {
-        name: [row[name] if known(row[name]) else None for row in rows] for name in compared.columns
+        name: [row[name] if has_value(row[name]) else None for row in rows]
+        for name in compared.columns
     }
     figures = [
         {"title": title, "format": kind, "values": columns[name]} for name, title, kind in _FIGURES

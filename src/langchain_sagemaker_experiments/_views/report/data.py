@@ -15,7 +15,9 @@ import orjson
 from ..._analysis.preview import plain, preview
 from ..._analysis.traces import trace_row
 from ..._reading import COLUMNS
-from ..._record.cells import known, microseconds
+from ..._record.cells import has_value
+from ..._record.schema import Record
+from ..._record.times import microseconds
 
 _BLOCK_BYTES: Final = 512 * 1024
 """Spans lie in blocks of about this many bytes of JSON: small enough to open at once, large enough
@@ -95,15 +97,13 @@ class Blocks:
 
 
 def _span(record: Mapping[str, Any]) -> dict[str, Any]:
-    span = {name: value if known(value := record.get(name)) else None for name in _SPAN_FIELDS}
+    span = {name: value if has_value(value := record.get(name)) else None for name in _SPAN_FIELDS}
     span["start"] = milliseconds(record.get("start_time"))
     span["end"] = milliseconds(record.get("end_time"))
     return span
 
 
-def index_rows(
-    groups: Mapping[str, list[Mapping[str, Any]]], blocks: Blocks
-) -> dict[str, list[Any]]:
+def index_rows(groups: Mapping[str, list[Record]], blocks: Blocks) -> dict[str, list[Any]]:
     """Return the columns of the trace table, and add the spans of each trace to `blocks`."""
     columns: dict[str, list[Any]] = {}
     firsts = [group[0] for group in groups.values()]
@@ -117,7 +117,7 @@ def index_rows(
             "kind": row["kind"],
             "status": row["status"],
             "start": milliseconds(row["start_time"]),
-            "duration": row["duration_ms"] if known(row["duration_ms"]) else None,
+            "duration": row["duration_ms"] if has_value(row["duration_ms"]) else None,
             "inputs": preview(row["inputs"], _PREVIEW),
             "outputs": preview(row["outputs"], _PREVIEW),
             "model": row["model"] or "",

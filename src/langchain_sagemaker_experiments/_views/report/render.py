@@ -18,9 +18,10 @@ from ..._analysis.preview import plain
 from ..._analysis.runs import compare_groups
 from ..._analysis.traces import group_by_trace, is_architecture, rows_of
 from ..._record.plurals import counted
+from ..._record.schema import Record
 from ..._storage.atomic_files import whole_file
 from ..._version import __version__
-from ...exceptions import DestinationError, MissingExtraError
+from ...exceptions import DestinationError, import_extra
 from .comparison import comparison
 from .data import Blocks, dump, index_rows, pack, whose
 from .structure import architectures
@@ -120,7 +121,7 @@ def render_report(
     return upload_report(report, run) if run is not None else report
 
 
-def _title(groups: Mapping[str, list[Mapping[str, Any]]]) -> str:
+def _title(groups: Mapping[str, list[Record]]) -> str:
     runs = {
         whose(group[0].get("experiment_name"), group[0].get("run_name"))
         for group in groups.values()
@@ -136,10 +137,7 @@ def _title(groups: Mapping[str, list[Mapping[str, Any]]]) -> str:
 
 
 def _page(title: str, summary: str, index: dict[str, Any], blocks: Blocks) -> str:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report", "A report") from error
+    jinja2 = import_extra("jinja2", "report", "A report")
     from markupsafe import Markup
 
     # Texts of our own package, which may stand in the page as they are; everything else is escaped
@@ -160,7 +158,7 @@ def _page(title: str, summary: str, index: dict[str, Any], blocks: Blocks) -> st
     packed = [("index", pack(dump(index)))] + [
         (f"block-{number}", data) for number, data in enumerate(blocks.packed)
     ]
-    return template.render(
+    page: str = template.render(
         title=title,
         summary=summary,
         policy=_policy(scripts, styles),
@@ -174,6 +172,7 @@ def _page(title: str, summary: str, index: dict[str, Any], blocks: Blocks) -> st
         styles=styles,
         blocks=packed,
     )
+    return page
 
 
 def _policy(scripts: list[Any], styles: list[Any]) -> str:

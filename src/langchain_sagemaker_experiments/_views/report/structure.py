@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from ..._analysis.preview import plain
 from ..._analysis.traces import roots_of
+from ..._record.schema import Record
 
 _MAX_NODES: Final = 250
 _MAX_DEPTH: Final = 60
 _MAX_SHOWN: Final = 100
-Record = Mapping[str, Any]
 
 
 def architectures(
