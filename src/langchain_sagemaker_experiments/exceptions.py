@@ -20,8 +20,24 @@ __all__ = [
 ]
 
 
+def printable(text: str, keep: str = "") -> str:
+    """Return text that a terminal shows and does not obey: what is not printable (line ends, escape
+    sequences, characters that turn the direction of writing) becomes a blank.
+
+    Args:
+        text: any text, such as a name that came with data.
+        keep: characters that stay, such as line ends in a message of several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else " " for c in text)
+
+
 class TrackerError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package. Its message holds nothing that a terminal would obey."""
+
+    def __init__(self, message: str = "", **options: Any) -> None:
+        super().__init__(printable(message, keep="\n"), **options)
 
 
 class DestinationError(TrackerError, TypeError):

@@ -5,6 +5,7 @@ Chrome's checked rule by rule.
 from __future__ import annotations
 
 import base64
+import datetime
 import itertools
 import json
 import uuid
@@ -392,3 +393,41 @@ def test_made_up_traces_export_in_every_format(tmp_path: Path) -> None:
         )
         == 200
     )
+
+
+@pytest.mark.parametrize("shape", ["siblings", "chain"])
+def test_a_chrome_trace_takes_work_in_proportion_to_its_spans(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langchain_sagemaker_experiments._export import chrome
+
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+    def span(number: int) -> dict[str, Any]:
+        begin = start + datetime.timedelta(microseconds=number)
+        parent = None if number == 0 else "0" if shape == "siblings" else str(number - 1)
+        return {
+            **dict.fromkeys(("events", "attributes", "error")),
+            "trace_id": "t",
+            "span_id": str(number),
+            "parent_span_id": parent,
+            "kind": "tool",
+            "name": "n",
+            "status": "ok",
+            "start_time": begin,
+            "end_time": start + datetime.timedelta(seconds=10, microseconds=-number),
+        }
+
+    steps = 0
+    looks = chrome._open_bars
+
+    def counting(track: Any, moment: int) -> Any:
+        nonlocal steps
+        steps += 1
+        return looks(track, moment)
+
+    monkeypatch.setattr(chrome, "_open_bars", counting)
+    group = [span(number) for number in range(5_000)]
+    events = list(chrome.events_of(group, 1))
+    assert sum(event["ph"] == "X" for event in events) == 5_000
+    assert steps < 3 * len(group)

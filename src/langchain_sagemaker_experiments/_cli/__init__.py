@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command; a missing extra and errors of ours end it with one message and a code, not
     with a stack trace.
     """
-    from ..exceptions import MissingExtraError, TrackerError
+    from ..exceptions import MissingExtraError, TrackerError, printable
 
     try:
         try:
@@ -27,5 +27,6 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:  # of something else than a file named by the user
             raise
-        print(f"sagemaker-traces: {error.filename} {error.strerror}", file=sys.stderr)
+        place = printable(str(error.filename))
+        print(f"sagemaker-traces: {place} {error.strerror}", file=sys.stderr)
         sys.exit(1)

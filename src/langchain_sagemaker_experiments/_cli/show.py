@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,12 +13,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .._analysis.preview import plain, preview
-from .._analysis.traces import roots_of, trace_table
+from .._analysis.traces import is_architecture, roots_of, trace_table
 from .._reading import to_frame
 from .._record.model_facts import tokens_of
 from .._record.plurals import counted
 from .._record.schema import Record
-from ..exceptions import SpanReadError
+from ..exceptions import SpanReadError, printable
 from .progress import read_records
 
 _STATUS_STYLE: Final = {
@@ -61,15 +62,17 @@ def trace_rows(traces: Any, title: str, width: int) -> Table:
             table.add_column(name, **options)
     for row in traces.to_dict(orient="records"):
         duration = row["duration_ms"]
-        cells = {
-            "trace": row["trace_id"][-8:],
+        cells: dict[str, str | Text] = {
+            "trace": printable(row["trace_id"][-8:]),
             "time": f"{row['start_time']:%H:%M:%S}"
             if row["start_time"] == row["start_time"]
             else "",
             "name": plain(row["name"], 40),
-            "status": Text(row["status"], style=_STATUS_STYLE.get(row["status"], "")),
+            "status": _status(row["status"]),
             "inputs": preview(row["inputs"]),
-            "outputs": Text(row["error"], style="red") if row["error"] else preview(row["outputs"]),
+            "outputs": Text(plain(row["error"], _MAX_SHOWN), style="red")
+            if row["error"]
+            else preview(row["outputs"]),
             "tokens": f"{row['input_tokens']}+{row['output_tokens']}",
             "ms": f"{duration:.0f}" if duration is not None and duration == duration else "",
             "spans": str(row["spans"]),
@@ -112,29 +115,32 @@ def print_trace(
 
 
 def _choose(records: Sequence[Record], trace_id: str) -> list[Record]:
-    known = {record["trace_id"] for record in records}
-    if trace_id == "last" and records:
-        found = [records[-1]["trace_id"]]
-    elif trace_id in known:
-        found = [trace_id]
+    ids = dict.fromkeys(record["trace_id"] for record in records if not is_architecture(record))
+    if trace_id == "last" and ids:
+        fitting = [list(ids)[-1]]
+    elif trace_id in ids:
+        fitting = [trace_id]
     else:
-        found = sorted(one for one in known if one.startswith(trace_id) or one.endswith(trace_id))
-    if not found:
+        fitting = sorted(i for i in ids if i.startswith(trace_id) or i.endswith(trace_id))
+    if not fitting:
         raise SpanReadError(
             f"There is no trace {trace_id!r} here; `sagemaker-traces list` shows those there are."
         )
-    if len(found) > 1:
-        raise SpanReadError(
-            f"{trace_id!r} fits {len(found)} traces; give more of it: {', '.join(found[:5])}"
-        )
-    return [record for record in records if record["trace_id"] == found[0]]
+    if len(fitting) > 1:
+        shown = ", ".join(fitting[:5])
+        raise SpanReadError(f"{trace_id!r} fits {len(fitting)} traces; give more of it: {shown}")
+    return [record for record in records if record["trace_id"] == fitting[0]]
+
+
+def _status(status: str) -> Text:
+    return Text(plain(status), style=_STATUS_STYLE.get(status, ""))
 
 
 def _label(record: Record) -> Text:
     label = Text()
-    label.append(record["kind"], style=_KIND_STYLE.get(record["kind"], "white"))
+    label.append(plain(record["kind"]), style=_KIND_STYLE.get(record["kind"], "white"))
     label.append(f" {plain(record['name'], 60)} ", style="bold")
-    label.append(record["status"], style=_STATUS_STYLE.get(record["status"], ""))
+    label.append(_status(record["status"]))
     if record.get("duration_ms") is not None:
         label.append(f" {record['duration_ms']:.1f} ms", style="dim")
     read, written = (
@@ -148,10 +154,8 @@ def _label(record: Record) -> Text:
             label.append(f"\n  {name}: ", style="italic dim")
             label.append(preview(record[name], _MAX_SHOWN), style=style)
     if record.get("error"):
-        label.append(
-            f"\n  {record['error'].get('type')}: {plain(record['error'].get('message'), 400)}",
-            style="red",
-        )
+        kind, message = record["error"].get("type"), record["error"].get("message")
+        label.append(f"\n  {plain(kind) or 'Error'}: {plain(message, 400)}", style="red")
     return label
 
 
@@ -168,10 +172,20 @@ def _grow(tree: Tree, parent: Record, records: list[Record]) -> None:
 
 
 def print_json(console: Console, value: Any) -> None:
-    """Print one line of JSON, without any markup."""
+    """Print one line of JSON, without any markup. What a terminal might obey is escaped."""
     line = orjson.dumps(
         value,
         default=str,
         option=orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
     )
-    console.file.write(line.decode() + "\n")
+    console.file.write(_UNPRINTABLE.sub(_escape, line.decode()) + "\n")
+
+
+_UNPRINTABLE: Final = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""What JSON leaves as it is and a terminal may obey: control characters, directions of writing."""
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

@@ -12,6 +12,7 @@ Source of the rules: "Trace Event Format", the document of the Chromium project.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,20 +57,31 @@ def write(spans: pd.DataFrame, path: Path) -> None:
 
 
 class _Bar:
-    """A span on its way to a track."""
+    """A span on its way to a track.
 
-    __slots__ = ("above", "end", "record", "start", "track")
+    Attributes:
+        above: the bar of the span's parent, if it is in the trace.
+        depth: how many bars are above it.
+        first: its number when all bars are counted from the top down, each before those below it.
+        last: the greatest of these numbers below it.
+    """
+
+    __slots__ = ("above", "depth", "end", "first", "last", "record", "start", "track")
 
     def __init__(self, record: Record, start: int, end: int) -> None:
         self.record, self.start, self.end = record, start, end
         self.above: _Bar | None = None
-        self.track = 0
+        self.depth = self.first = self.last = self.track = 0
+
+    def lies_below(self, other: _Bar) -> bool:
+        """Return True if `other` is the parent, or above the parent."""
+        return other.first < self.first <= other.last
 
 
 def events_of(group: list[Record], process: int) -> Iterator[dict[str, Any]]:
     """Yield the events of one trace."""
     bars = _bars(group)
-    tracks = _place(bars)
+    tracks = _assign_tracks(bars)
     name = str(bars[0].record["name"]) if bars else "trace"
     yield {
         "ph": "M",
@@ -103,76 +115,107 @@ def _bars(group: list[Record]) -> list[_Bar]:
     """The spans of a trace in order of their start, longer ones first: a parent before what lies in
     it.
     """
-    latest = max(
-        (at for at in (microseconds(record["end_time"]) for record in group) if at is not None),
-        default=0,
-    )
-    known_bars: dict[str, _Bar] = {}
-    for record in group:
+    ends = [microseconds(record["end_time"]) for record in group]
+    latest = max((at for at in ends if at is not None), default=0)
+    by_id: dict[str, _Bar] = {}
+    for record, end in zip(group, ends, strict=True):
         start = microseconds(record["start_time"])
-        if start is None:
-            continue
-        end = microseconds(record["end_time"])
-        known_bars[record["span_id"]] = _Bar(
-            record, start, max(start, end if end is not None else latest)
-        )
-    for bar in known_bars.values():
-        bar.above = known_bars.get(bar.record["parent_span_id"])
-        if bar.above is bar:
-            bar.above = None
-    depths = {span_id: _depth(bar) for span_id, bar in known_bars.items()}
-    ordered = sorted(known_bars.values(), key=lambda bar: depths[bar.record["span_id"]])
+        if start is not None:
+            end = end if end is not None else latest
+            by_id[record["span_id"]] = _Bar(record, start, max(start, end))
+    ordered = _from_the_top(by_id)
     for bar in ordered:
         if bar.above is not None and bar.above.end < bar.end <= bar.above.end + _SLACK_US:
             bar.end = max(bar.start, bar.above.end)
-    return sorted(ordered, key=lambda bar: (bar.start, -bar.end, depths[bar.record["span_id"]]))
+    return sorted(ordered, key=lambda bar: (bar.start, -bar.end, bar.depth))
 
 
-def _depth(bar: _Bar) -> int:
-    depth, above, seen = 0, bar.above, {id(bar)}
-    while above is not None and id(above) not in seen:
-        seen.add(id(above))
-        depth, above = depth + 1, above.above
-    return depth
+def _from_the_top(by_id: dict[str, _Bar]) -> list[_Bar]:
+    """The bars, each after its parent, with depth and numbers set. Damage may have made circles:
+    such a one is opened at any of its bars.
+    """
+    children: dict[str, list[_Bar]] = {}
+    roots: list[_Bar] = []
+    for bar in by_id.values():
+        parent = bar.record["parent_span_id"]
+        if parent in by_id and parent != bar.record["span_id"]:
+            children.setdefault(parent, []).append(bar)
+        else:
+            roots.append(bar)
+    ordered: list[_Bar] = []
+    numbered: set[str] = set()
+    for root in (*roots, *by_id.values()):
+        if root.record["span_id"] not in numbered:
+            _number_below(root, children, ordered, numbered)
+    return ordered
 
 
-def _place(bars: list[_Bar]) -> int:
-    """Give each bar its track, its parent's where that is free; return how many tracks there
-    are.
+def _number_below(
+    root: _Bar, children: dict[str, list[_Bar]], ordered: list[_Bar], numbered: set[str]
+) -> None:
+    waiting: list[tuple[_Bar, _Bar | None, bool]] = [(root, None, False)]
+    while waiting:
+        bar, above, done = waiting.pop()
+        if done:
+            bar.last = len(ordered)
+            continue
+        span_id = bar.record["span_id"]
+        if span_id in numbered:
+            continue
+        numbered.add(span_id)
+        ordered.append(bar)
+        bar.above, bar.first = above, len(ordered)
+        bar.depth = above.depth + 1 if above is not None else 0
+        waiting.append((bar, above, True))
+        waiting += [(child, bar, False) for child in children.get(span_id, ())]
+
+
+def _assign_tracks(bars: list[_Bar]) -> int:
+    """Give each bar its track, its parent's where that has room, else the first empty one; return
+    how many tracks there are.
     """
     tracks: list[list[_Bar]] = []  # of each track the bars that are open, one within the other
+    busy: list[tuple[int, int]] = []  # end of a track's outermost bar, and the track
+    empty: list[int] = []
     for bar in bars:
+        while busy and busy[0][0] <= bar.start:
+            number = heapq.heappop(busy)[1]
+            if not _open_bars(tracks[number], bar.start):
+                heapq.heappush(empty, number)
         home = bar.above.track if bar.above is not None else 0
-        candidates = (
-            [home, *(number for number in range(len(tracks)) if number != home)] if tracks else []
-        )
-        bar.track = next(
-            (number for number in candidates if _fits(tracks[number], bar)), len(tracks)
-        )
-        if bar.track == len(tracks):
-            tracks.append([])
+        if home < len(tracks) and _has_room(tracks[home], bar):
+            bar.track = home
+        else:
+            bar.track = _first_empty(empty, tracks)
+        if not tracks[bar.track]:
+            heapq.heappush(busy, (bar.end, bar.track))
         tracks[bar.track].append(bar)
     return len(tracks)
 
 
-def _fits(track: list[_Bar], bar: _Bar) -> bool:
-    while track and track[-1].end <= bar.start:
+def _first_empty(empty: list[int], tracks: list[list[_Bar]]) -> int:
+    while empty:
+        number = heapq.heappop(empty)
+        if not tracks[number]:  # its own bars may have come back to it meanwhile
+            return number
+    tracks.append([])
+    return len(tracks) - 1
+
+
+def _open_bars(track: list[_Bar], moment: int) -> list[_Bar]:
+    """Close what has ended on a track, and return what is open."""
+    while track and track[-1].end <= moment:
         track.pop()
-    if not track:
+    return track
+
+
+def _has_room(track: list[_Bar], bar: _Bar) -> bool:
+    """Return True if a track is empty, or its innermost bar is above this one and lasts as long:
+    within a stranger it would look like a call of that one.
+    """
+    if not _open_bars(track, bar.start):
         return True
-    # Within its own parent or another one above it; within a stranger it would look like a call of
-    # that one.
-    return bar.end <= track[-1].end and _lies_below(bar, track[-1])
-
-
-def _lies_below(bar: _Bar, other: _Bar) -> bool:
-    above, seen = bar.above, {id(bar)}
-    while above is not None and id(above) not in seen:
-        if above is other:
-            return True
-        seen.add(id(above))
-        above = above.above
-    return False
+    return bar.end <= track[-1].end and bar.lies_below(track[-1])
 
 
 def _complete(bar: _Bar, process: int) -> dict[str, Any]:

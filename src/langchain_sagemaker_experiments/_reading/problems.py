@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .._record.plurals import counted
-from .._record.text import printable
+from ..exceptions import printable
 
 _MAX_SHOWN: Final = 5
 

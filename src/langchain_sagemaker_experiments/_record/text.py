@@ -1,4 +1,4 @@
-"""Texts as JSON and terminals can hold them; the length from which one is kept by reference."""
+"""Texts as JSON can hold them, and the length from which one is kept by reference."""
 
 from __future__ import annotations
 
@@ -27,10 +27,3 @@ def dump_text(text: str) -> bytes:
         return orjson.dumps(text)
     except orjson.JSONEncodeError:
         return orjson.dumps(clean_text(text))
-
-
-def printable(text: str) -> str:
-    """Return one line of text that a terminal shows and does not obey: what is not printable (line
-    ends, escape sequences, characters that turn the direction of writing) becomes a blank.
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
