@@ -41,6 +41,15 @@ RunName = Annotated[
     str | None,
     typer.Option("--run", "-r", help="Only this run of the experiment.", show_default=False),
 ]
+ExtraArgs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra-arg",
+        metavar="NAME=VALUE",
+        help="An argument of every upload to S3, as boto3's ExtraArgs; may be repeated.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines for other programs instead of a table.")
 ]
@@ -186,6 +195,7 @@ def compact(
         float,
         typer.Option(help="Seconds after which parts that an earlier compaction took are removed."),
     ] = DEFAULT_COMPACTION_GRACE,
+    extra_arg: ExtraArgs = None,
     as_json: AsJson = False,
 ) -> None:
     """Put many small parts into Parquet. They lie beside the parts, for Athena, DuckDB, Spark. Safe
@@ -195,7 +205,7 @@ def compact(
     """
     from .compact import run_compact
 
-    run_compact(_out, _err, _where(source, experiment, run), grace, as_json)
+    run_compact(_out, _err, _where(source, experiment, run), grace, _extra_args(extra_arg), as_json)
 
 
 @app.command()
@@ -240,6 +250,7 @@ def sync(
     run: Annotated[
         str | None, typer.Option("--run", "-r", help="Run to sync into.", show_default=False)
     ] = None,
+    extra_arg: ExtraArgs = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload what was recorded offline. Also what was kept when a process ended; safe to interrupt
@@ -247,7 +258,17 @@ def sync(
     """
     from .sync import run_sync
 
-    run_sync(_out, _err, folder, experiment, run, as_json)
+    run_sync(_out, _err, folder, experiment, run, _extra_args(extra_arg), as_json)
+
+
+def _extra_args(given: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given or ()]
+    for name, found, _ in pairs:
+        if not name or not found:
+            raise typer.BadParameter(
+                "--extra-arg takes NAME=VALUE, as in ServerSideEncryption=aws:kms."
+            )
+    return {name: value for name, _, value in pairs}
 
 
 def _where(source: str | None, experiment: str | None, run: str | None) -> dict[str, Any]:

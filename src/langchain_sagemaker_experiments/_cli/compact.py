@@ -14,12 +14,17 @@ from .show import print_json
 
 
 def run_compact(
-    console: Console, errors: Console, where: dict[str, Any], grace: float, as_json: bool
+    console: Console,
+    errors: Console,
+    where: dict[str, Any],
+    grace: float,
+    extra_args: dict[str, str],
+    as_json: bool,
 ) -> None:
     """Compact, tell on standard error how far it is, then say what was done."""
     with errors.status("compacting") if errors.is_terminal else contextlib.nullcontext() as status:
         progress = (lambda line: status.update(Text(line))) if status is not None else None
-        done = compact(**where, grace=grace, progress=progress)
+        done = compact(**where, grace=grace, extra_args=extra_args, progress=progress)
     tell_problems(errors, done.problems)
     counts = {name: value for name, value in vars(done).items() if name != "problems"}
     if as_json:

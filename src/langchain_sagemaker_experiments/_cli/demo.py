@@ -22,7 +22,7 @@ from rich.table import Table
 from .._analysis.traces import trace_table
 from .._destinations.sagemaker_sdk import load_sdk
 from .._reading import load_spans
-from .._storage.keys import ARTIFACT_NAME, TRACES_FOLDER
+from .._storage.keys import ARTIFACT_NAME, TRACES_FOLDER, split_address
 from ..demo._scenarios import EXPERIMENT_NAME, SCENARIOS, check_installed
 from ..demo._stand_ins import FORCE, stand_ins
 from ..handler import SageMakerCallbackHandler
@@ -84,7 +84,7 @@ def _keep(console: Console, session: Any, addresses: dict[str, list[str]], outpu
         folder = output / EXPERIMENT_NAME / run_name / TRACES_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         for uri in uris:
-            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            bucket, key = split_address(uri)
             client.download_file(bucket, key, str(folder / key.rsplit("/", 1)[-1]))
     console.print(
         f"\nKept in {output}; look at it with:\n  sagemaker-traces list {output}",

@@ -21,6 +21,7 @@ def run_sync(
     folder: Path | None,
     experiment: str | None,
     run: str | None,
+    extra_args: dict[str, str],
     as_json: bool,
 ) -> None:
     """Upload with a progress bar on standard error, then say what was done."""
@@ -39,6 +40,7 @@ def run_sync(
             bundles,
             experiment_name=experiment,
             run_name=run,
+            extra_args=extra_args,
             progress=lambda name: progress.advance(task),
         )
     tell_problems(errors, result.problems)

@@ -248,9 +248,10 @@ class Pipeline:
                 self._keep_within_budget()
                 arrived = sum(one.spans for one in uploads.arrived) if uploads is not None else 0
                 raise self._failure(error, arrived) from error
-            faults = {**handler_faults, **self._writer.faults}
+            faults = {**handler_faults, **self._writer.faults, **destination.faults}
             handler_faults.clear()
             self._writer.faults = {}
+            destination.faults.clear()
             self._flushes += 1
             result = FlushResult(
                 spans=sum(one.spans for one in uploads.arrived),

@@ -28,6 +28,7 @@ class LogFileDestination:
         self._run = run
         self._extra_args = dict(extra_args or {})
         self._logged: dict[str, Parameter] = {}
+        self.faults: dict[str, int] = {}
 
     def check(self) -> None:
         """Nothing to check: what the object refuses it refuses when called."""

@@ -14,6 +14,9 @@ class Destination(Protocol):
     workers: int
     """How many `write`s it bears at a time, from as many threads."""
 
+    faults: dict[str, int]
+    """What went wrong and fails no flush, and how often; the flush reports and empties it."""
+
     def check(self) -> None:
         """Raise when nothing can be logged now, such as outside the `with` of a Run. Makes no
         request.

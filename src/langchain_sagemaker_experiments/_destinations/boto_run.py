@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -25,9 +25,12 @@ from .._experiments.components import (
 )
 from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
+from .._experiments.places import default_place, known_place
 from .._record.limits import MAX_ARTIFACTS, MAX_STATUS_MESSAGE
+from .._storage.failure_advice import explain
 from .._storage.keys import (
     ARTIFACT_NAME,
+    DEFAULT_PREFIX,
     EXPERIMENT_METADATA,
     MEDIA_TYPE,
     RUN_METADATA,
@@ -40,9 +43,6 @@ from .run_limits import bounded_parameters, shorten
 from .s3_upload import upload
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_PREFIX: Final = "trial-component-artifacts"
-"""Where the SDK puts the artifacts of its runs (`_DEFAULT_ARTIFACT_PREFIX`)."""
 
 _open_runs: list[BotoRun] = []
 
@@ -60,7 +60,8 @@ class BotoRun:
     Args:
         experiment_name: 1 to 59 letters, digits and hyphens. The experiment is created if it does not exist.
         run_name: the same for the run; a name is made if none is given.
-        boto_session: a boto3 Session; boto3's default one if none is given.
+        boto_session: a boto3 Session, or a `Session` of the sagemaker SDK, whose default bucket is
+            used then; boto3's default one if none is given.
         experiment_display_name: shown by Studio in place of the name; used when the experiment is created.
         run_display_name: the same for the run.
         tags: tags for what is created, as boto3 takes them: `[{"Key": …, "Value": …}]`.
@@ -90,7 +91,8 @@ class BotoRun:
         self._client = clients.sagemaker_client(boto_session)
         self.s3_client = clients.s3_client(boto_session)
         """The client for S3 that the run uploads with."""
-        self._session = boto_session
+        self.boto_session = boto_session
+        """The session that was given, or None."""
         self._bucket = artifact_bucket
         self._prefix = (DEFAULT_PREFIX if artifact_prefix is None else artifact_prefix).strip("/")
         self._owner: str | None = None
@@ -104,6 +106,8 @@ class BotoRun:
             experiment_display_name=experiment_display_name,
             run_display_name=run_display_name,
         )
+        if artifact_bucket is None and artifact_prefix is None:
+            self._use_known_place()
         self._metrics = MetricQueue(clients.metrics_client(boto_session), self.trial_component_name)
 
     def __repr__(self) -> str:
@@ -228,12 +232,24 @@ class BotoRun:
             return dict(self._component.parameters)
 
     # --- where its files lie ----------------------------------------------------------------------------------------
+    def _use_known_place(self) -> None:
+        """Go on where the run's traces lie already, if it was opened elsewhere with a place of its
+        own.
+        """
+        place = known_place(self._component.outputs, self._component.parameters)
+        if place is not None:
+            bucket, folder = place
+            prefix, _, component = folder.rpartition("/")
+            if component == self.trial_component_name:
+                self._bucket, self._prefix = bucket, prefix
+
     def place(self) -> tuple[str, str]:
         """Return bucket and key prefix of the run's files. The first call may ask STS for the account's number."""
         with self._lock:
             if self._bucket is None:
-                self._owner = clients.account_of(self._session)
-                self._bucket = clients.default_bucket(self.s3_client.meta.region_name, self._owner)
+                default = default_place(self.boto_session, self.s3_client.meta.region_name)
+                self._bucket, self._owner = default.bucket, default.owner
+                self._prefix = "/".join(part for part in (default.prefix, self._prefix) if part)
             prefix = f"{self._prefix}/" if self._prefix else ""
             return self._bucket, f"{prefix}{self.trial_component_name}"
 
@@ -361,6 +377,7 @@ class BotoRunDestination:
         self._run = run
         self._extra_args = dict(extra_args or {})
         self._address_is_known = False
+        self.faults: dict[str, int] = {}
 
     def check(self) -> None:
         """Nothing to check: a `BotoRun` takes records at any time."""
@@ -400,9 +417,15 @@ class BotoRunDestination:
                 ARTIFACT_NAME,
             )
             self._run.log_parameters({ARTIFACT_NAME: uri})
-        if not self._address_is_known:
+        if self._address_is_known:
+            return
+        try:
             self._run.save()
             self._address_is_known = True
+        except Exception as error:
+            what = f"address of the traces not sent ({type(error).__name__})"
+            self.faults[what] = self.faults.get(what, 0) + 1
+            logger.warning("The run does not show its traces yet. %s", explain(error))
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the run's parameters."""

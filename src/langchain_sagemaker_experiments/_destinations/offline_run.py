@@ -188,6 +188,7 @@ class OfflineDestination:
 
     def __init__(self, run: OfflineRun) -> None:
         self._run = run
+        self.faults: dict[str, int] = {}
 
     def check(self) -> None:
         """A folder takes records at any time."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from .._storage.keys import join_address
+
 _MULTIPART_BYTES: Final = 64 * 1024 * 1024
 """From this size on, which of parts only a single huge span reaches, an upload is cut into pieces. A PUT of bytes at hand
 goes to the socket in one piece; boto3's transfer of pieces reads them 16 KiB at a time."""
@@ -39,4 +41,4 @@ def upload(
     else:
         with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as file:
             client.upload_fileobj(file, bucket, key, ExtraArgs=dict(extra_args))
-    return f"s3://{bucket}/{key}"
+    return join_address(bucket, key)

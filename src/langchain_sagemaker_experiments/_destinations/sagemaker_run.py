@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from .._experiments.components import Artifact, Changes, update
+from .._experiments.places import known_place
 from .._record.limits import MAX_METRIC_NAME, MAX_PARAMETERS
+from .._storage.failure_advice import explain
 from .._storage.keys import (
     ARTIFACT_NAME,
+    DEFAULT_PREFIX,
     EXPERIMENT_METADATA,
     MEDIA_TYPE,
     RUN_METADATA,
@@ -29,6 +34,9 @@ from .run_limits import bounded_parameters
 from .s3_upload import upload
 
 logger = logging.getLogger(__name__)
+
+_with_known_address: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Runs whose address SageMaker has been told by this process, by whichever handler."""
 
 
 def is_sagemaker_run(run: object) -> bool:
@@ -57,6 +65,7 @@ class SageMakerRunDestination:
         self._extra_args = dict(extra_args or {})
         self._place: tuple[str, str] | None = None
         self._placing = threading.Lock()
+        self.faults: dict[str, int] = {}
 
     def check(self) -> None:
         """Raise the SDK's RuntimeError outside the `with` of the Run."""
@@ -113,14 +122,33 @@ class SageMakerRunDestination:
         return upload(client, bucket, key, data, extra)
 
     def register(self, uri: str) -> None:
-        """Make an address the Run's `langchain-traces` artifact; the SDK sends it when the Run
+        """Make an address the Run's `langchain-traces` artifact, which the SDK sends when the Run
         closes.
-        """
-        self._show(ARTIFACT_NAME, uri, MEDIA_TYPE)
 
-    def _show(self, artifact: str, uri: str, media_type: str) -> None:
+        The first one is sent at once, so that readers find the traces of a Run that is open or was
+        killed. The parts are stored already: a refusal counts as a fault and fails nothing.
+        """
+        as_parameter = not self._show(ARTIFACT_NAME, uri, MEDIA_TYPE)
+        if self._run in _with_known_address:
+            return
+        artifacts = {} if as_parameter else {ARTIFACT_NAME: Artifact(uri, MEDIA_TYPE)}
+        changes = Changes(
+            outputs=artifacts, parameters={ARTIFACT_NAME: uri} if as_parameter else {}
+        )
+        try:
+            client = self._uploader.sagemaker_session.sagemaker_client
+            update(client, self._uploader.trial_component_name, changes)
+            _with_known_address.add(self._run)
+        except Exception as error:
+            what = f"address of the traces not sent ({type(error).__name__})"
+            self.faults[what] = self.faults.get(what, 0) + 1
+            logger.warning("The Run does not show its traces before it closes. %s", explain(error))
+
+    def _show(self, artifact: str, uri: str, media_type: str) -> bool:
+        """Show an address as an artifact, or else as a parameter; return True for an artifact."""
         try:
             self._run.log_artifact(name=artifact, value=uri, media_type=media_type)
+            return True
         except ValueError:
             # The SDK refuses a 31st artifact, and a replacement too. Files are found by their
             # place; for the eye, ExperimentAnalytics shows parameters as well.
@@ -130,6 +158,7 @@ class SageMakerRunDestination:
             )
             if artifact in self.parameters() or len(self.parameters()) < MAX_PARAMETERS:
                 self._run.log_parameters({artifact: uri})
+            return False
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Return the Run's parameters, the loaded ones included."""
@@ -159,10 +188,17 @@ def run_place(run: Any) -> tuple[str, str]:
     """Return bucket and key prefix of a Run's span parts.
 
     A Run without a bucket of its own uses the session's default bucket, with the session's default
-    prefix before its own, as `determine_bucket_and_prefix` of the SDK does.
+    prefix before its own, as `determine_bucket_and_prefix` of the SDK does. A Run
+    that was opened before, with a place of its own, and now without one, goes on where its parts
+    lie.
     """
     uploader = run._artifact_uploader
     bucket, prefix = uploader.artifact_bucket, uploader.artifact_prefix
+    if not bucket and prefix == DEFAULT_PREFIX:
+        component = run._trial_component
+        known = known_place(component.output_artifacts or {}, component.parameters or {})
+        if known is not None:
+            return known[0], f"{known[1]}/{TRACES_FOLDER}"
     if not bucket:
         session = uploader.sagemaker_session
         bucket = session.default_bucket()

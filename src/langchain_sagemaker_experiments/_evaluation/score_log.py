@@ -13,7 +13,8 @@ from .._delivery.score_lines import score_line
 from .._destinations.boto_run import BotoRun
 from .._destinations.offline_run import LOG_NAME, OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
-from .._reading.sources import place_of_run, s3_client
+from .._experiments.clients import s3_client
+from .._reading.sources import place_of_run
 from .._record.score import Source, Value, make_score
 from .._storage.failure_advice import explain
 from .._storage.keys import (
@@ -23,8 +24,10 @@ from .._storage.keys import (
     SCORES_FOLDER,
     SCORES_PREFIX,
     TRACES_FOLDER,
+    is_s3_address,
     new_part_name,
     run_folder_of,
+    split_address,
 )
 from .._storage.object_store import FolderStore, S3Store, Store
 from ..exceptions import DestinationError, FlushError
@@ -121,8 +124,8 @@ def store_in_run(
         bucket, prefix = run_place(target)
         client = target._artifact_uploader._s3_client
         return _in_bucket(folder, target, client, bucket, run_folder_of(prefix))
-    if isinstance(target, str) and target.startswith("s3://"):
-        bucket, _, key = target.removeprefix("s3://").partition("/")
+    if is_s3_address(target):
+        bucket, key = split_address(target)
         return S3Store(
             s3_client(sagemaker_session), bucket, f"{run_folder_of(key)}/{folder}".lstrip("/")
         )

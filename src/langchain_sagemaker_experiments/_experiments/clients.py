@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any, Final
 
 import boto3
@@ -46,11 +48,6 @@ def account_of(session: Any) -> str:
     return account
 
 
-def default_bucket(region: str, account: str) -> str:
-    """Return the bucket that the sagemaker SDK uses where none is named (`Session.default_bucket`)."""
-    return f"sagemaker-{region}-{account}"
-
-
 def create_bucket(s3: Any, bucket: str) -> None:
     """Create a bucket in the client's region; a bucket that is there already is fine."""
     region = s3.meta.region_name
@@ -62,3 +59,53 @@ def create_bucket(s3: Any, bucket: str) -> None:
         code = error.response.get("Error", {}).get("Code")
         if code not in ("BucketAlreadyOwnedByYou", "OperationAborted"):
             raise
+
+
+_SETTINGS: Final = (
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+)
+
+
+class Access:
+    """The credentials of a session, for whoever reads later, here or on another machine.
+
+    In this process they are the session's own. Pickled, the names of its profile and region go
+    along, never its keys: another process uses that profile, or the credentials that boto3 finds
+    there.
+
+    Args:
+        session: a boto3 Session, a `Session` of the sagemaker SDK, or None for boto3's default one.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = None if session is None else boto_session_of(session)
+        profile = getattr(self._session, "profile_name", None)
+        # boto3 says "default" where no profile is named, and then keys in the environment count.
+        self._profile: str | None = None if profile == "default" else profile
+        self._region: str | None = getattr(self._session, "region_name", None)
+        self._client: Any = None
+
+    def __getstate__(self) -> dict[str, str | None]:
+        return {"profile": self._profile, "region": self._region}
+
+    def __setstate__(self, state: dict[str, str | None]) -> None:
+        self._session = self._client = None
+        self._profile, self._region = state["profile"], state["region"]
+
+    def s3_client(self) -> Any:
+        """Return a client for S3, the same one at each call."""
+        if self._session is None:
+            settings = (os.environ.get(name) for name in _SETTINGS)
+            return _client_of(self._profile, self._region, *settings)
+        if self._client is None:
+            self._client = s3_client(self._session)
+        return self._client
+
+
+@lru_cache(maxsize=4)
+def _client_of(profile: str | None, region: str | None, *settings: str | None) -> Any:
+    """One client for each profile, region and environment, as long as the process lives."""
+    return boto3.Session(profile_name=profile, region_name=region).client("s3")

@@ -38,7 +38,9 @@ def load_records(
     """
     problems: list[Problem] = []
     records: list[Record] = []
-    parts, score_parts = find_all_parts(source, experiment_name, run_name, sagemaker_session)
+    parts, score_parts = find_all_parts(
+        source, experiment_name, run_name, sagemaker_session, problems
+    )
     with collection_paused():
         for done, (part, contents) in enumerate(read_all(parts), 1):
             found = parse_part(part.address, contents.data, problems)

@@ -4,32 +4,32 @@ address and a way to its bytes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._destinations.boto_run import BotoRun
 from .._destinations.offline_run import OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
+from .._experiments.clients import Access, s3_client
 from .._storage.failure_advice import explain
 from .._storage.keys import (
-    ARTIFACT_NAME,
     EXPERIMENT_METADATA,
     RUN_FOLDERS_PREFIX,
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
     is_evaluation_file,
+    is_s3_address,
     is_score_part,
+    join_address,
     run_folder_of,
-    trial_component_name,
+    split_address,
 )
 from .._storage.manifest import ENDING as PARQUET
 from .._storage.manifest import (
@@ -42,6 +42,8 @@ from .._storage.manifest import (
     visible,
 )
 from ..exceptions import SpanReadError
+from .experiments import RunPlace, run_places
+from .problems import Problem
 
 _ENDINGS: Final = (".jsonl", ".jsonl.gz")
 """What is taken for spans wherever it is found. Parquet files are when a manifest names them, or
@@ -74,18 +76,34 @@ class Part:
 
 
 def find_parts(
-    source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+    source: Any,
+    experiment_name: str | None,
+    run_name: str | None,
+    sagemaker_session: Any,
+    problems: list[Problem] | None = None,
 ) -> list[Part]:
     """Return the parts of spans of a source, oldest first.
+
+    Args:
+        source: as of `load_spans`.
+        experiment_name: as of `load_spans`.
+        run_name: as of `load_spans`.
+        sagemaker_session: as of `load_spans`.
+        problems: takes the runs of an experiment that can't be found or listed, so that the others
+            can be read. None: the first such run is an error.
 
     Raises:
         SpanReadError: the source does not exist, can't be reached, or is of no kind we know.
     """
-    return find_all_parts(source, experiment_name, run_name, sagemaker_session)[0]
+    return find_all_parts(source, experiment_name, run_name, sagemaker_session, problems)[0]
 
 
 def find_all_parts(
-    source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+    source: Any,
+    experiment_name: str | None,
+    run_name: str | None,
+    sagemaker_session: Any,
+    problems: list[Problem] | None = None,
 ) -> tuple[list[Part], list[Part]]:
     """Return the parts of spans and the parts of scores of a source, each oldest first, from one
     listing.
@@ -93,7 +111,7 @@ def find_all_parts(
     Raises:
         SpanReadError: the source does not exist, can't be reached, or is of no kind we know.
     """
-    found = _find(source, experiment_name, run_name, sagemaker_session)
+    found = _find(source, experiment_name, run_name, sagemaker_session, problems)
     scores = [part for part in found if is_score_part(part.address)]
     spans = [
         part
@@ -104,28 +122,32 @@ def find_all_parts(
 
 
 def _find(
-    source: Any, experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+    source: Any,
+    experiment_name: str | None,
+    run_name: str | None,
+    sagemaker_session: Any,
+    problems: list[Problem] | None,
 ) -> list[Part]:
     try:
         if source is None:
-            return _of_experiment(experiment_name, run_name, sagemaker_session)
+            return _of_experiment(experiment_name, run_name, sagemaker_session, problems)
         if isinstance(source, OfflineRun):
             return _of_folder(source.path)
         if isinstance(source, BotoRun):
             bucket, folder = source.place()
-            parts = _below(source.s3_client, bucket, _run_folders(folder))
+            parts = parts_below(source.s3_client, bucket, _run_folders(folder))
             return [
                 replace(part, experiment=source.experiment_name, run=source.run_name)
                 for part in parts
             ]
         if is_sagemaker_run(source):
             bucket, prefix = run_place(source)
-            parts = _below(source._artifact_uploader._s3_client, bucket, _run_folders(prefix))
+            parts = parts_below(source._artifact_uploader._s3_client, bucket, _run_folders(prefix))
             return [
                 replace(part, experiment=source.experiment_name, run=source.run_name)
                 for part in parts
             ]
-        if isinstance(source, str) and source.startswith("s3://"):
+        if is_s3_address(source):
             return _of_address(source, s3_client(sagemaker_session))
         if isinstance(source, (str, Path)):
             return _of_folder(Path(source).expanduser())
@@ -166,34 +188,28 @@ def _read(part: Part) -> Contents:
     )
 
 
-def part_at(address: str, experiment: str | None, run: str | None) -> Contents:
-    """Read a part by its address, with the credentials found here: what a worker elsewhere does.
+def part_at(address: str, experiment: str | None, run: str | None, access: Access) -> Contents:
+    """Read a part by its address: what a worker elsewhere does.
 
     Raises:
         SpanReadError: it can't be read.
     """
-    if address.startswith("s3://"):
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        found = _s3_part(
-            _worker_client(*(os.environ.get(name) for name in _CLIENT_SETTINGS)), bucket, key
-        )
+    if is_s3_address(address):
+        found = _s3_part(access.s3_client(), *split_address(address))
     else:
         found = _file_part(Path(address))
     return _read(replace(found, experiment=experiment, run=run))
 
 
-_CLIENT_SETTINGS: Final = (
-    "AWS_ENDPOINT_URL",
-    "AWS_PROFILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-)
-
-
-@lru_cache(maxsize=4)
-def _worker_client(*settings: str | None) -> Any:
-    """One client for each of the environments it is made from, as long as the process lives."""
-    return s3_client(None)
+def access_to(source: Any, sagemaker_session: Any) -> Access:
+    """Return access with the credentials that find a source's parts: a Run's own, or the
+    session's.
+    """
+    if isinstance(source, BotoRun):
+        return Access(source.boto_session)
+    if is_sagemaker_run(source):
+        return Access(source._artifact_uploader.sagemaker_session)
+    return Access(sagemaker_session)
 
 
 # --- folders --------------------------------------------------------------------------------------
@@ -248,14 +264,8 @@ def _file_part(path: Path) -> Part:
 
 
 # --- S3 -------------------------------------------------------------------------------------------
-def s3_client(sagemaker_session: Any) -> Any:
-    """Return an S3 client with the session's credentials and region, or boto3's default ones."""
-    session = getattr(sagemaker_session, "boto_session", None) or boto3
-    return session.client("s3")
-
-
 def _of_address(address: str, client: Any) -> list[Part]:
-    bucket, _, key = address.removeprefix("s3://").partition("/")
+    bucket, key = split_address(address)
     if not bucket:
         raise SpanReadError(
             f"{address!r} names no bucket; an address looks like s3://bucket/prefix."
@@ -264,7 +274,7 @@ def _of_address(address: str, client: Any) -> list[Part]:
         if key.endswith((*_ENDINGS, PARQUET)):
             client.head_object(Bucket=bucket, Key=key)
             return [_s3_part(client, bucket, key)]
-        parts = _below(client, bucket, key)
+        parts = parts_below(client, bucket, key)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _MISSING:
             raise SpanReadError(
@@ -278,7 +288,8 @@ def _of_address(address: str, client: Any) -> list[Part]:
     return parts
 
 
-def _below(client: Any, bucket: str, prefix: str) -> list[Part]:
+def parts_below(client: Any, bucket: str, prefix: str) -> list[Part]:
+    """Return the parts below a prefix, oldest first."""
     keys: list[str] = []
     manifests: dict[str, Manifest] = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -289,7 +300,7 @@ def _below(client: Any, bucket: str, prefix: str) -> list[Part]:
             elif key.endswith(f"/{FOLDER}/{MANIFEST}"):
                 read = partial(_read_object, client, bucket, key)
                 manifests[key.removesuffix(f"/{FOLDER}/{MANIFEST}")] = _manifest(
-                    f"s3://{bucket}/{key}", read
+                    join_address(bucket, key), read
                 )
     return [
         _s3_part(client, bucket, key)
@@ -314,10 +325,10 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
     # it does not tell.
     place = place_of(key)
     if place is not None:
-        return Part(f"s3://{bucket}/{key}", read, *names_of(place[1]))
+        return Part(join_address(bucket, key), read, *names_of(place[1]))
     *_, component, folder, _ = ("", "", *key.split("/"))
     return Part(
-        f"s3://{bucket}/{key}",
+        join_address(bucket, key),
         read,
         run=component if folder in (TRACES_FOLDER, SCORES_FOLDER) else None,
     )
@@ -325,79 +336,39 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
 
 # --- experiments ----------------------------------------------------------------------------------
 def _of_experiment(
-    experiment_name: str | None, run_name: str | None, sagemaker_session: Any
+    experiment_name: str | None,
+    run_name: str | None,
+    sagemaker_session: Any,
+    problems: list[Problem] | None,
 ) -> list[Part]:
     if not experiment_name:
         raise SpanReadError(
             "Say what to read: a Run, an s3:// address, a folder, or experiment_name (and run_name)."
         )
-    boto_session = getattr(sagemaker_session, "boto_session", None) or boto3
-    client = getattr(sagemaker_session, "sagemaker_client", None) or boto_session.client(
-        "sagemaker"
-    )
-    experiment = experiment_name.lower()
-    names = (
-        [trial_component_name(experiment, run_name)]
-        if run_name
-        else _components(client, experiment)
-    )
-    s3 = s3_client(sagemaker_session)
-    with ThreadPoolExecutor(8) as pool:
-        places = list(pool.map(lambda name: _place(client, name, experiment, run_name), names))
+    s3, experiment = s3_client(sagemaker_session), experiment_name.lower()
+    region = s3.meta.region_name
+    places = run_places(experiment, run_name, sagemaker_session, region, problems)
     parts: list[Part] = []
-    for name, place in zip(names, places, strict=True):
-        if place is None:
-            found = _at_default_place(s3, boto_session, sagemaker_session, name)
-        else:
-            bucket, _, key = place.removeprefix("s3://").partition("/")
-            found = _below(s3, bucket, _run_folders(key))
-        parts += [
-            replace(part, experiment=experiment, run=name.removeprefix(f"{experiment}-"))
-            for part in found
-        ]
+    refused: list[tuple[RunPlace, ClientError]] = []
+    for place in places:
+        try:
+            prefix = f"{place.folder}/{RUN_FOLDERS_PREFIX}"
+            found = parts_below(s3, place.bucket, prefix)
+        except ClientError as error:
+            if place.is_known or error.response.get("Error", {}).get("Code") not in _MISSING:
+                refused.append((place, error))
+            continue  # where no default bucket is, nothing was put into it
+        parts += [replace(part, experiment=experiment, run=place.run) for part in found]
+    if refused and (problems is None or len(refused) == len(places)):
+        raise refused[0][1]
+    if problems is not None:
+        problems += [_unlisted(place, error) for place, error in refused]
     return parts
 
 
-def _components(client: Any, experiment: str) -> list[str]:
-    names: list[str] = []
-    try:
-        for page in client.get_paginator("list_trial_components").paginate(
-            ExperimentName=experiment
-        ):
-            names += [item["TrialComponentName"] for item in page["TrialComponentSummaries"]]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in (
-            "ResourceNotFound",
-            "ResourceNotFoundException",
-        ):
-            raise SpanReadError(
-                f"There is no experiment {experiment!r} in this account and region."
-            ) from error
-        raise
-    if not names:
-        raise SpanReadError(
-            f"The experiment {experiment!r} does not exist in this account and region, or has no runs."
-        )
-    return names
-
-
-def _place(client: Any, name: str, experiment: str, run_name: str | None) -> str | None:
-    """The address of a run's newest part, as its artifact or, for a Run full of artifacts, its
-    parameter tells.
-    """
-    try:
-        component = client.describe_trial_component(TrialComponentName=name)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        if code in ("ResourceNotFound", "ResourceNotFoundException", "ValidationException"):
-            raise SpanReadError(
-                f"There is no run {run_name or name!r} in the experiment {experiment!r}."
-            ) from error
-        raise
-    artifact = component.get("OutputArtifacts", {}).get(ARTIFACT_NAME, {}).get("Value")
-    parameter = component.get("Parameters", {}).get(ARTIFACT_NAME, {}).get("StringValue")
-    address = artifact or parameter
-    return address if isinstance(address, str) and address.startswith("s3://") else None
+def _unlisted(place: RunPlace, error: ClientError) -> Problem:
+    reason = f"its traces can't be listed ({explain(error, 'try again')})"
+    return Problem(join_address(place.bucket, place.folder), reason)
 
 
 def place_of_run(experiment_name: str, run_name: str, sagemaker_session: Any) -> tuple[str, str]:
@@ -406,40 +377,6 @@ def place_of_run(experiment_name: str, run_name: str, sagemaker_session: Any) ->
     Raises:
         SpanReadError: there is no such run.
     """
-    boto_session = getattr(sagemaker_session, "boto_session", None) or boto3
-    client = getattr(sagemaker_session, "sagemaker_client", None) or boto_session.client(
-        "sagemaker"
-    )
-    experiment = experiment_name.lower()
-    name = trial_component_name(experiment, run_name)
-    place = _place(client, name, experiment, run_name)
-    if place is None:
-        s3 = s3_client(sagemaker_session)
-        return _default_place(s3, boto_session, sagemaker_session, name)
-    bucket, _, key = place.removeprefix("s3://").partition("/")
-    return bucket, run_folder_of(key)
-
-
-def _at_default_place(s3: Any, boto_session: Any, sagemaker_session: Any, name: str) -> list[Part]:
-    """A run that is still open has not told its artifact yet: look where the SDK puts things by
-    default.
-    """
-    try:
-        bucket, key = _default_place(s3, boto_session, sagemaker_session, name)
-        return _below(s3, bucket, f"{key}/{RUN_FOLDERS_PREFIX}")
-    except (ClientError, BotoCoreError):
-        return []
-
-
-def _default_place(
-    s3: Any, boto_session: Any, sagemaker_session: Any, name: str
-) -> tuple[str, str]:
-    """Bucket and key of a run's folder where the SDK puts it by default."""
-    bucket = getattr(sagemaker_session, "_default_bucket", None) or getattr(
-        sagemaker_session, "_default_bucket_name_override", None
-    )
-    prefix = getattr(sagemaker_session, "default_bucket_prefix", None)
-    if not bucket:
-        account = boto_session.client("sts").get_caller_identity()["Account"]
-        bucket = f"sagemaker-{s3.meta.region_name}-{account}"
-    return bucket, "/".join(part for part in (prefix, "trial-component-artifacts", name) if part)
+    region = s3_client(sagemaker_session).meta.region_name
+    (place,) = run_places(experiment_name.lower(), run_name, sagemaker_session, region, None)
+    return place.bucket, place.folder

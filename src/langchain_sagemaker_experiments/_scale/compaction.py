@@ -19,7 +19,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,16 +28,23 @@ from urllib.parse import quote
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._experiments.clients import s3_client
 from .._reading import Problem
 from .._reading.parquet import to_table
 from .._reading.parse import parse_part
-from .._reading.sources import Part, find_parts, read_all, s3_client
+from .._reading.sources import Part, find_parts, read_all
 from .._record.limits import DEFAULT_COMPACTION_GRACE
 from .._record.merge import merge_records
 from .._record.schema import Record
 from .._record.times import moment_of
 from .._storage.failure_advice import explain
-from .._storage.keys import PART_PREFIX, TRACES_FOLDER, new_part_name
+from .._storage.keys import (
+    PART_PREFIX,
+    TRACES_FOLDER,
+    is_s3_address,
+    new_part_name,
+    split_address,
+)
 from .._storage.manifest import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest
 from .._storage.object_store import FolderStore, S3Store, Store
 from ..exceptions import CompactionError
@@ -80,6 +87,7 @@ def compact(
     run_name: str | None = None,
     sagemaker_session: Any = None,
     grace: float = DEFAULT_COMPACTION_GRACE,
+    extra_args: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Compacted:
     """Put the parts of a run, an experiment, or whatever lies below an address or a folder, into
@@ -97,6 +105,7 @@ def compact(
         sagemaker_session: as of `load_spans`.
         grace: seconds after which parts that a compaction before this one took are removed;
             infinity keeps them.
+        extra_args: boto3's ExtraArgs for every upload, such as `ServerSideEncryption`.
         progress: called with a line of text at each step.
 
     Raises:
@@ -108,12 +117,13 @@ def compact(
     result = Compacted()
     tell = progress or (lambda line: None)
     places: dict[str, list[Part]] = {}
-    for part in find_parts(source, experiment_name, run_name, sagemaker_session):
+    found = find_parts(source, experiment_name, run_name, sagemaker_session, result.problems)
+    for part in found:
         folder = _traces_folder(part.address)
         if folder is not None:
             places.setdefault(folder, []).append(part)
     for folder in places:
-        store = _store(folder, sagemaker_session)
+        store = _store(folder, sagemaker_session, extra_args)
         try:
             with _Lease(store) as lease:
                 # Listed again, now that nobody else is at work here.
@@ -139,10 +149,10 @@ def _traces_folder(address: str) -> str | None:
     return f"{head}/{TRACES_FOLDER}" if found else None
 
 
-def _store(folder: str, sagemaker_session: Any) -> Store:
-    if folder.startswith("s3://"):
-        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
-        return S3Store(s3_client(sagemaker_session), bucket, prefix)
+def _store(folder: str, sagemaker_session: Any, extra_args: Mapping[str, Any] | None) -> Store:
+    if is_s3_address(folder):
+        bucket, prefix = split_address(folder)
+        return S3Store(s3_client(sagemaker_session), bucket, prefix, extra_args=extra_args)
     return FolderStore(Path(folder))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from .._reading import COLUMNS, Problem, to_frame
 from .._reading.parse import parse_parquet, parse_part
 from .._reading.problems import describe
-from .._reading.sources import Part, find_parts, part_at
+from .._reading.sources import Part, access_to, find_parts, part_at
 from .._record.merge import merge_records
 from .._record.model_facts import FACTS, facts_of
 from .._record.owners import set_owner
@@ -48,7 +48,8 @@ def scan_spans(
         source: as of `load_spans`.
         experiment_name: as of `load_spans`.
         run_name: as of `load_spans`.
-        sagemaker_session: whose credentials list the parts.
+        sagemaker_session: whose credentials list the parts, and read them in this process. Workers
+            elsewhere use the profile of the same name, if it names one, or what boto3 finds there.
         columns: those to read; all of `load_spans`, and `model`, `provider`, `input_tokens`,
             `output_tokens`, `time_to_first_token_ms` and `error_type`, by default. Those that Dask
             does not need it leaves out by itself.
@@ -79,16 +80,18 @@ def scan_spans(
             f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}."
         )
     begin, until = _utc(start), _utc(end)
+    problems: list[Problem] = []
+    found = find_parts(source, experiment_name, run_name, sagemaker_session, problems)
+    _tell(problems, on_problem)
     parts = [
-        (part.address, part.experiment, part.run)
-        for part in find_parts(source, experiment_name, run_name, sagemaker_session)
-        if _may_hold(part, begin, until)
+        (part.address, part.experiment, part.run) for part in found if _may_hold(part, begin, until)
     ]
     options = {
         "start": begin,
         "end": until,
         "kinds": list(kinds) if kinds is not None else None,
         "on_problem": on_problem,
+        "access": access_to(source, sagemaker_session),
     }
     meta = _shape(to_frame([]), [], wanted)
     places = parts or [("", None, None)]
@@ -100,8 +103,16 @@ def scan_spans(
     return cast("dd.DataFrame", frame)
 
 
+def _tell(problems: list[Problem], on_problem: str) -> None:
+    if not problems:
+        return
+    if on_problem == "raise":
+        raise SpanReadError(describe(problems))
+    warnings.warn(describe(problems), SpanReadWarning, stacklevel=3)
+
+
 class _Read:
-    """Reads one part; on a worker, so it holds nothing but plain values."""
+    """Reads one part; on a worker, so it holds nothing but what can be pickled."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = options
@@ -114,7 +125,7 @@ class _Read:
         problems: list[Problem] = []
         records: list[dict[str, Any]] = []
         if address:
-            contents = part_at(address, experiment, run)
+            contents = part_at(address, experiment, run, self._options["access"])
             if address.endswith(".parquet"):
                 records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
             else:
@@ -123,10 +134,7 @@ class _Read:
                     for record in merge_records(parse_part(address, contents.data, problems))
                 ]
             set_owner(records, contents.experiment, contents.run)
-        if problems:
-            if self._options["on_problem"] == "raise":
-                raise SpanReadError(describe(problems))
-            warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
+        _tell(problems, self._options["on_problem"])
         return self._chosen(_shape(to_frame(records), records, [*wanted, *_FILTERED]), wanted)
 
     def _chosen(self, frame: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ processes: `…/langchain-evaluations/{evaluation}/`.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from typing import Final
@@ -21,6 +22,8 @@ ARTIFACT_NAME: Final = "langchain-traces"
 """The one artifact registered in a Run: the address of its newest part. Also the parameter that
 stands in when a Run is full.
 """
+DEFAULT_PREFIX: Final = "trial-component-artifacts"
+"""Where the SDK puts the artifacts of its runs (`_DEFAULT_ARTIFACT_PREFIX`)."""
 TRACES_FOLDER: Final = "langchain-traces"
 SCORES_FOLDER: Final = "langchain-scores"
 """Beside the parts, not among them: readers of spans and compaction pass scores over."""
@@ -81,3 +84,34 @@ def is_evaluation_file(address: str) -> bool:
 def is_parquet(address: str) -> bool:
     """Return True if a file's name says that it is Parquet."""
     return address.endswith(".parquet")
+
+
+_ACCESS_POINT: Final = re.compile(
+    r"(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:(?:outpost[:/][^:/]+[:/])?accesspoint[:/][^/]+)(?:/|$)"
+)
+"""An access point's ARN, which stands in an address where a bucket's name else does."""
+
+
+def is_s3_address(address: object) -> bool:
+    """Return True for text that begins with `s3://`."""
+    return isinstance(address, str) and address.startswith("s3://")
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Return the bucket and the key of an `s3://` address.
+
+    Args:
+        address: `s3://{bucket}/{key}`; the bucket may be an access point's ARN, which itself holds
+            a slash.
+    """
+    place = address.removeprefix("s3://")
+    found = _ACCESS_POINT.match(place)
+    if found:
+        return found[1], place[found.end() :]
+    bucket, _, key = place.partition("/")
+    return bucket, key
+
+
+def join_address(bucket: str, key: str) -> str:
+    """Return the `s3://` address of a key in a bucket."""
+    return f"s3://{bucket}/{key}"

@@ -5,11 +5,12 @@ same few operations.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from .atomic_files import whole_file
+from .keys import join_address
 
 
 class Store(Protocol):
@@ -73,11 +74,12 @@ class S3Store:
     """A prefix of a bucket.
 
     Args:
-        client: boto3's client of S3.
-        bucket: the bucket.
-        prefix: the key of the folder.
+        client: a boto3 client for S3.
+        bucket: a bucket's name, or an access point's ARN.
+        prefix: what all keys begin with.
         content_type: of what is written; S3's default otherwise.
         metadata: of what is written.
+        extra_args: boto3's ExtraArgs for what is written.
     """
 
     def __init__(
@@ -88,14 +90,16 @@ class S3Store:
         *,
         content_type: str | None = None,
         metadata: dict[str, str] | None = None,
+        extra_args: Mapping[str, Any] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"ContentType": content_type} if content_type else {}
         if metadata:
             self._options["Metadata"] = metadata
+        self._options.update(extra_args or {})
         self._client = client
         self._bucket = bucket
         self._prefix = prefix.rstrip("/")
-        self.address = f"s3://{bucket}/{self._prefix}"
+        self.address = join_address(bucket, self._prefix)
 
     def names(self) -> list[str]:
         """Return the names of all objects."""
@@ -130,7 +134,11 @@ class S3Store:
 
         try:
             self._client.put_object(
-                Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=data, IfNoneMatch="*"
+                Bucket=self._bucket,
+                Key=f"{self._prefix}/{name}",
+                Body=data,
+                IfNoneMatch="*",
+                **self._options,
             )
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in (

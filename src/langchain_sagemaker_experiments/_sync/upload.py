@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,8 @@ import orjson
 from .._delivery import spool as _spool
 from .._delivery.run_summary import Summary
 from .._destinations import Destination, destination_for
+from .._destinations.boto_run import BotoRun
 from .._destinations.offline_run import ARTIFACTS_FOLDER
-from .._destinations.sagemaker_sdk import load_sdk
 from .._langchain_values import run_parameters
 from .._reading import Problem
 from .._reading.parse import parse_part
@@ -71,6 +71,7 @@ def sync(
     experiment_name: str | None = None,
     run_name: str | None = None,
     sagemaker_session: Any = None,
+    extra_args: Mapping[str, Any] | None = None,
     on_part: Progress = lambda name: None,
 ) -> SyncResult:
     """Upload what was recorded offline, or kept when a process ended, into its Runs. Safe to
@@ -80,7 +81,8 @@ def sync(
         folder: an `OfflineRun`'s folder or one above it, or a spool; this user's spools by default.
         experiment_name: instead of the one that the folder names.
         run_name: the same for the run; only for a single one.
-        sagemaker_session: whose credentials to use.
+        sagemaker_session: whose credentials to use: a boto3 Session, or one of the sagemaker SDK.
+        extra_args: boto3's ExtraArgs for every upload, such as `ServerSideEncryption`.
         on_part: called with the name of each part once it is done.
 
     Returns:
@@ -98,6 +100,7 @@ def sync(
         experiment_name=experiment_name,
         run_name=run_name,
         sagemaker_session=sagemaker_session,
+        extra_args=extra_args,
         progress=on_part,
     )
 
@@ -108,6 +111,7 @@ def sync_bundles(
     experiment_name: str | None = None,
     run_name: str | None = None,
     sagemaker_session: Any = None,
+    extra_args: Mapping[str, Any] | None = None,
     progress: Progress = lambda text: None,
 ) -> SyncResult:
     """Upload bundles into their Runs.
@@ -116,7 +120,8 @@ def sync_bundles(
         bundles: from `find_bundles`.
         experiment_name: instead of the one a bundle names.
         run_name: the same for the run; only for a single one.
-        sagemaker_session: whose credentials to use.
+        sagemaker_session: whose credentials to use: a boto3 Session, or one of the sagemaker SDK.
+        extra_args: boto3's ExtraArgs for every upload, such as `ServerSideEncryption`.
         progress: called after each part with the part's name.
 
     Raises:
@@ -128,7 +133,6 @@ def sync_bundles(
         raise SpanReadError(
             f"One run is named, but {len(bundles)} lie here; sync them without it, or one folder at a time."
         )
-    sdk = load_sdk("sync")
     result = SyncResult()
     for bundle in bundles:
         experiment, run = experiment_name or bundle.experiment_name, run_name or bundle.run_name
@@ -137,10 +141,8 @@ def sync_bundles(
                 f"{bundle.folder} does not say which run it belongs to; give --experiment and --run (experiment_name and run_name)."
             )
         try:
-            with sdk.Run(
-                experiment_name=experiment, run_name=run, sagemaker_session=sagemaker_session
-            ) as real:
-                done = _sync_bundle(bundle, real, result, progress)
+            with BotoRun(experiment, run, boto_session=sagemaker_session) as real:
+                done = _sync_bundle(bundle, real, result, progress, extra_args or {})
             # The SDK sends parameters and metrics when the Run closes: only now are they there.
             _note(bundle.folder, done)
         except (SpanReadError, FlushError):
@@ -158,12 +160,16 @@ def sync_bundles(
 
 
 def _sync_bundle(
-    bundle: Bundle, run: Any, result: SyncResult, progress: Progress
+    bundle: Bundle,
+    run: BotoRun,
+    result: SyncResult,
+    progress: Progress,
+    extra_args: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Upload and log what has not been before; return what the ledger may say of it once the Run
     has closed.
     """
-    destination = destination_for(run)
+    destination = destination_for(run, extra_args)
     sent = _sent(bundle.folder)
     counted = {name for entry in _ledger(bundle.folder) for name in entry.get("counted", ())}
     summary = Summary(run_parameters)
@@ -196,7 +202,7 @@ def _sync_bundle(
         result.problems.append(Problem(str(bundle.folder / FOLDER), why))
     done: dict[str, Any] = {"counted": [part.name for part in parts]}
     if bundle.log is not None:
-        done["log_bytes"] = _replay(bundle, run)
+        done["log_bytes"] = _replay(bundle, run, extra_args)
     else:
         _log_numbers(destination, summary)
     return done
@@ -245,7 +251,7 @@ def _log_numbers(destination: Destination, summary: Summary) -> None:
         destination.log_metrics(metrics, 0)
 
 
-def _replay(bundle: Bundle, run: Any) -> int:
+def _replay(bundle: Bundle, run: BotoRun, extra_args: Mapping[str, Any]) -> int:
     """Log an `OfflineRun`'s parameters, metrics and artifacts that have not been logged before;
     return how many bytes of its log are done.
     """
@@ -254,11 +260,13 @@ def _replay(bundle: Bundle, run: Any) -> int:
         return done
     entries, behind = LogPosition(done).read(bundle.log)
     for entry in entries:
-        _replay_entry(entry, bundle.folder.parent, run)
+        _replay_entry(entry, bundle.folder.parent, run, extra_args)
     return behind.offset
 
 
-def _replay_entry(entry: dict[str, Any], folder: Path, run: Any) -> None:
+def _replay_entry(
+    entry: dict[str, Any], folder: Path, run: BotoRun, extra_args: Mapping[str, Any]
+) -> None:
     kind = entry.get("entry")
     if kind == "parameter":
         run.log_parameter(entry["name"], entry["value"])
@@ -285,6 +293,7 @@ def _replay_entry(entry: dict[str, Any], folder: Path, run: Any) -> None:
             name=entry["name"],
             media_type=entry["media_type"],
             is_output=entry["is_output"],
+            extra_args=extra_args,
         )
 
 

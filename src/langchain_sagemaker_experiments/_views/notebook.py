@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .._analysis.preview import plain, preview
+from .._storage.keys import is_s3_address, split_address
 
 if TYPE_CHECKING:
     from .._delivery.flush import FlushResult
@@ -37,8 +38,8 @@ def link_of(address: str) -> str:
     """Return an address a browser opens: the S3 console for an `s3://` address, a `file://` one for
     a path.
     """
-    if address.startswith("s3://"):
-        bucket, _, key = address.removeprefix("s3://").partition("/")
+    if is_s3_address(address):
+        bucket, key = split_address(address)
         return f"https://console.aws.amazon.com/s3/object/{quote(bucket)}?prefix={quote(key)}"
     path = Path(address)
     return path.as_uri() if path.is_absolute() else ""

@@ -75,6 +75,7 @@ def render_report(
     *,
     title: str | None = None,
     run: Any = None,
+    extra_args: Mapping[str, Any] | None = None,
 ) -> Report:
     """Write a report of spans: trace table, timelines, model architecture, comparison of runs, in
     one HTML file.
@@ -87,8 +88,9 @@ def render_report(
         spans: what `load_spans` gave, or a part of it.
         path: the file to write; its folder is made, an older file replaced.
         title: what stands above it; the names of the runs by default.
-        run: a `Run` or `OfflineRun` to upload the report to, as its artifact `langchain-report`;
-            the Run must be open.
+        run: a `Run`, `BotoRun` or `OfflineRun` to upload the report to, as its artifact
+            `langchain-report`; a `Run` must be open.
+        extra_args: boto3's ExtraArgs for the upload, such as `ServerSideEncryption`.
 
     Returns:
         What was written; its `uri` tells where it was uploaded to.
@@ -118,7 +120,7 @@ def render_report(
     with whole_file(target) as scratch:
         scratch.write_bytes(data)
     report = Report(target, len(groups), count, len(data))
-    return upload_report(report, run) if run is not None else report
+    return upload_report(report, run, extra_args) if run is not None else report
 
 
 def _title(groups: Mapping[str, list[Record]]) -> str:
@@ -198,7 +200,7 @@ def _asset(folder: str, name: str) -> str:
     return (resources.files(__package__) / folder / name).read_text("utf-8")
 
 
-def upload_report(report: Report, run: Any) -> Report:
+def upload_report(report: Report, run: Any, extra_args: Mapping[str, Any] | None = None) -> Report:
     """Upload a report to a run as its artifact `langchain-report`, and return it with its `uri`.
 
     Raises:
@@ -207,7 +209,7 @@ def upload_report(report: Report, run: Any) -> Report:
     from ..._destinations import destination_for
     from ..._storage.failure_advice import explain
 
-    destination = destination_for(run)
+    destination = destination_for(run, extra_args)
     try:
         destination.check()
         uri = destination.write_file(
