@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, Span
-from langchain_sagemaker_experiments._reading.sources import find_parts, read_all
+from langchain_sagemaker_experiments._reading.parts import read_all
+from langchain_sagemaker_experiments._reading.sources import find_parts
 from langchain_sagemaker_experiments._record.limits import MAX_PART_BYTES
 
 

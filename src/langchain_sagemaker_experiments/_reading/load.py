@@ -14,9 +14,10 @@ from ..exceptions import SpanReadWarning
 from .collection_pause import collection_paused
 from .frame import to_frame
 from .parse import parse_part
+from .parts import read_all
 from .problems import Problem, describe
 from .scores import attach_scores, read_scores
-from .sources import find_all_parts, read_all
+from .sources import find_all_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def load_records(
         source, experiment_name, run_name, sagemaker_session, problems
     )
     with collection_paused():
-        for done, (part, contents) in enumerate(read_all(parts), 1):
+        for done, (part, contents) in enumerate(read_all(parts, problems), 1):
             found = parse_part(part.address, contents.data, problems)
             set_owner(found, contents.experiment, contents.run)
             records += found

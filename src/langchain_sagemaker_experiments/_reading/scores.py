@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from .._record.score import SCORE_FIELDS, Score, is_result, is_score, merge_scores
-from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER, run_folder_of
+from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER, pieces_of, run_folder_of
 from ..exceptions import SpanReadError, SpanReadWarning, import_extra
 from .collection_pause import collection_paused
+from .parts import Part, read_all
 from .problems import Problem, describe
-from .sources import Part, find_all_parts, read_all
+from .sources import find_all_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +90,7 @@ def _beside(source: Any) -> str | None:
     if not isinstance(source, (str, Path)):
         return None
     address = str(source) if "://" in str(source) else str(Path(source).expanduser().absolute())
-    if TRACES_FOLDER not in address.replace("\\", "/").split("/"):
+    if TRACES_FOLDER not in pieces_of(address):
         return None
     return f"{run_folder_of(address)}/{SCORES_FOLDER}"
 
@@ -107,7 +108,7 @@ def read_scores(
     found: list[Score] = []
     whose: dict[str, tuple[str | None, str | None]] = {}
     with collection_paused():
-        for part, contents in read_all(list(parts)):
+        for part, contents in read_all(parts, problems):
             folder = run_folder_of(part.address)
             if contents.experiment:
                 whose[folder] = (contents.experiment, contents.run)

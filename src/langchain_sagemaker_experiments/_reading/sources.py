@@ -4,9 +4,9 @@ address and a way to its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,59 +20,34 @@ from .._experiments.clients import Access, s3_client
 from .._storage.failure_advice import explain
 from .._storage.keys import (
     EXPERIMENT_METADATA,
+    MANIFEST_KEY,
+    PARQUET_SUFFIX,
+    PART_ENDINGS,
     RUN_FOLDERS_PREFIX,
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
     is_evaluation_file,
+    is_manifest,
+    is_part,
     is_s3_address,
     is_score_part,
     join_address,
+    name_of,
+    partitions_of,
+    pieces_of,
     run_folder_of,
     split_address,
+    split_compacted,
 )
-from .._storage.manifest import ENDING as PARQUET
-from .._storage.manifest import (
-    FOLDER,
-    MANIFEST,
-    Manifest,
-    load_manifest,
-    names_of,
-    place_of,
-    visible,
-)
+from .._storage.manifest import Manifest, load_manifest, visible
+from .._storage.regular_files import list_files, read_regular
 from ..exceptions import SpanReadError
 from .experiments import RunPlace, run_places
+from .parts import Contents, Part, read_part
 from .problems import Problem
 
-_ENDINGS: Final = (".jsonl", ".jsonl.gz")
-"""What is taken for spans wherever it is found. Parquet files are when a manifest names them, or
-the user does.
-"""
-_WORKERS: Final = 10
-"""Parts read at a time: as many as botocore keeps connections (`max_pool_connections`), a Run's own
-client too.
-"""
 _MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a part holds, and whose it is as far as the store itself tells."""
-
-    data: bytes
-    experiment: str | None = None
-    run: str | None = None
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part: its address, whose it is as far as its place tells, and how to get its bytes."""
-
-    address: str
-    read: Callable[[], Contents]
-    experiment: str | None = None
-    run: str | None = None
 
 
 def find_parts(
@@ -132,7 +107,7 @@ def _find(
         if source is None:
             return _of_experiment(experiment_name, run_name, sagemaker_session, problems)
         if isinstance(source, OfflineRun):
-            return _of_folder(source.path)
+            return _of_folder(source.path, problems)
         if isinstance(source, BotoRun):
             bucket, folder = source.place()
             parts = parts_below(source.s3_client, bucket, _run_folders(folder))
@@ -150,42 +125,18 @@ def _find(
         if is_s3_address(source):
             return _of_address(source, s3_client(sagemaker_session))
         if isinstance(source, (str, Path)):
-            return _of_folder(Path(source).expanduser())
+            return _of_folder(Path(source).expanduser(), problems)
     except (ClientError, BotoCoreError) as error:
         raise SpanReadError(f"Spans can't be read. {explain(error, 'try again')}") from error
     raise SpanReadError(
-        f"Spans can't be read from {type(source).__name__} {source!r:.80}. Give a Run, an OfflineRun, an s3:// address, "
-        "a folder, or experiment_name (and run_name)."
+        f"Spans can't be read from {type(source).__name__} {source!r:.80}. Give a Run, an "
+        "OfflineRun, an s3:// address, a folder, or experiment_name (and run_name)."
     )
 
 
 def _run_folders(key: str) -> str:
     """The prefix of spans and scores of a run, from the key of anything among its spans."""
     return f"{run_folder_of(key)}/{RUN_FOLDERS_PREFIX}"
-
-
-def read_all(parts: list[Part]) -> Iterator[tuple[Part, Contents]]:
-    """Yield each part with its contents, in order, several read at a time.
-
-    Raises:
-        SpanReadError: a part can't be read.
-    """
-    if not parts:
-        return
-    with ThreadPoolExecutor(min(_WORKERS, len(parts))) as pool:
-        yield from zip(parts, pool.map(_read, parts), strict=True)
-
-
-def _read(part: Part) -> Contents:
-    try:
-        contents = part.read()
-    except (ClientError, BotoCoreError, OSError) as error:
-        raise SpanReadError(
-            f"{part.address} can't be read. {explain(error, 'try again')}"
-        ) from error
-    return replace(
-        contents, experiment=contents.experiment or part.experiment, run=contents.run or part.run
-    )
 
 
 def part_at(address: str, experiment: str | None, run: str | None, access: Access) -> Contents:
@@ -197,8 +148,8 @@ def part_at(address: str, experiment: str | None, run: str | None, access: Acces
     if is_s3_address(address):
         found = _s3_part(access.s3_client(), *split_address(address))
     else:
-        found = _file_part(Path(address))
-    return _read(replace(found, experiment=experiment, run=run))
+        found = _file_part(address)
+    return read_part(replace(found, experiment=experiment, run=run))
 
 
 def access_to(source: Any, sagemaker_session: Any) -> Access:
@@ -213,54 +164,55 @@ def access_to(source: Any, sagemaker_session: Any) -> Access:
 
 
 # --- folders --------------------------------------------------------------------------------------
-def _of_folder(path: Path) -> list[Part]:
+def _of_folder(path: Path, problems: list[Problem] | None) -> list[Part]:
     if path.is_file():
-        return [_file_part(path)]
+        return [_file_part(str(path))]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
-    everything = list(path.rglob("*"))
-    manifests = {
-        found.parent.parent.as_posix(): _manifest(str(found), found.read_bytes)
-        for found in everything
-        if found.name == MANIFEST and found.parent.name == FOLDER
-    }
-    # An OfflineRun keeps a log of its own beside its traces, sync a hidden one; all else with the
-    # ending is taken for spans.
-    files = [
-        str(found)
-        for found in everything
-        if found.name.endswith(_ENDINGS)
-        and found.name != "run.jsonl"
-        and not found.name.startswith(".")
-    ]
-    taken = [Path(address) for address in visible(files, manifests)]
-    return [
-        _file_part(found) for found in sorted(taken, key=lambda found: (found.name, str(found)))
-    ]
+    files: list[str] = []
+    manifests: dict[str, Manifest] = {}
+    for listed in list_files(path):
+        if listed.fault is not None:
+            if problems is not None and (is_part(listed.path) or "listed" in listed.fault):
+                problems.append(Problem(listed.path, listed.fault))
+        elif is_manifest(listed.path):
+            read = partial(read_regular, listed.path)
+            folder = listed.path[: -len(MANIFEST_KEY) - 1]
+            manifests[folder] = _manifest(listed.path, read)
+        elif is_part(listed.path):
+            files.append(listed.path)
+    counting = sorted(visible(files, manifests), key=lambda address: (name_of(address), address))
+    return [_file_part(address) for address in counting]
 
 
 def _manifest(address: str, read: Callable[[], bytes]) -> Manifest:
     try:
         return load_manifest(read())
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, OSError) as error:
         raise SpanReadError(
-            f"{address} can't be read ({error}), so it is not known which of the files beside it count. Restore it, or remove it "
-            "together with the Parquet files beside it if the parts are all still there."
+            f"{address} can't be read ({error}), so it is not known which of the files beside it "
+            "count. Restore it, or remove it together with the Parquet files beside it if the parts "
+            "are all still there."
         ) from error
 
 
-def _file_part(path: Path) -> Part:
-    place = place_of(str(path.absolute()))
-    if place is not None:
-        return Part(str(path), lambda: Contents(path.read_bytes()), *names_of(place[1]))
-    *_, experiment, run, folder, _ = ("", "", "", *path.absolute().parts)
-    named = folder in (TRACES_FOLDER, SCORES_FOLDER)
-    return Part(
-        str(path),
-        lambda: Contents(path.read_bytes()),
-        experiment if named else None,
-        run if named else None,
-    )
+def _file_part(address: str) -> Part:
+    def read() -> Contents:
+        return Contents(read_regular(address))
+
+    place = os.path.abspath(address)
+    compacted = split_compacted(place)
+    if compacted is not None:
+        return _compacted_part(address, read, compacted[1])
+    *_, experiment, run, folder, _ = ("", "", "", *pieces_of(place))
+    if folder not in (TRACES_FOLDER, SCORES_FOLDER):
+        return Part(address, read)
+    return Part(address, read, experiment, run)
+
+
+def _compacted_part(address: str, read: Callable[[], Contents], name: str) -> Part:
+    owners = partitions_of(name)
+    return Part(address, read, owners.get("experiment_name"), owners.get("run_name"))
 
 
 # --- S3 -------------------------------------------------------------------------------------------
@@ -271,7 +223,7 @@ def _of_address(address: str, client: Any) -> list[Part]:
             f"{address!r} names no bucket; an address looks like s3://bucket/prefix."
         )
     try:
-        if key.endswith((*_ENDINGS, PARQUET)):
+        if key.endswith((*PART_ENDINGS, PARQUET_SUFFIX)):
             client.head_object(Bucket=bucket, Key=key)
             return [_s3_part(client, bucket, key)]
         parts = parts_below(client, bucket, key)
@@ -283,7 +235,8 @@ def _of_address(address: str, client: Any) -> list[Part]:
         raise
     if not parts:
         raise SpanReadError(
-            f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz, and none is compacted."
+            f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz, and "
+            "none is compacted."
         )
     return parts
 
@@ -295,16 +248,15 @@ def parts_below(client: Any, bucket: str, prefix: str) -> list[Part]:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", ()):
             key = item["Key"]
-            if key.endswith(_ENDINGS):
+            if is_part(key):
                 keys.append(key)
-            elif key.endswith(f"/{FOLDER}/{MANIFEST}"):
+            elif is_manifest(key):
                 read = partial(_read_object, client, bucket, key)
-                manifests[key.removesuffix(f"/{FOLDER}/{MANIFEST}")] = _manifest(
-                    join_address(bucket, key), read
-                )
+                folder = key[: -len(MANIFEST_KEY) - 1]
+                manifests[folder] = _manifest(join_address(bucket, key), read)
     return [
         _s3_part(client, bucket, key)
-        for key in sorted(visible(keys, manifests), key=lambda key: (key.rsplit("/", 1)[-1], key))
+        for key in sorted(visible(keys, manifests), key=lambda key: (name_of(key), key))
     ]
 
 
@@ -323,10 +275,10 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
 
     # The folder is the trial component's, "{experiment}-{run}": where one ends and the other begins
     # it does not tell.
-    place = place_of(key)
-    if place is not None:
-        return Part(join_address(bucket, key), read, *names_of(place[1]))
-    *_, component, folder, _ = ("", "", *key.split("/"))
+    compacted = split_compacted(key)
+    if compacted is not None:
+        return _compacted_part(join_address(bucket, key), read, compacted[1])
+    *_, component, folder, _ = ("", "", *pieces_of(key))
     return Part(
         join_address(bucket, key),
         read,

@@ -10,8 +10,7 @@ from typing import Final
 
 from .._reading.parquet import schema
 from .._record.schema import OWNERS
-from .._storage.keys import TRACES_FOLDER
-from .._storage.manifest import FOLDER
+from .._storage.keys import COMPACTED_FOLDER, TRACES_FOLDER
 
 _TYPES: Final = {"string": "string", "double": "double", "int64": "bigint", "int16": "smallint"}
 _NAME: Final = re.compile(r"[a-zA-Z0-9_]{1,255}")
@@ -52,7 +51,7 @@ def athena_ddl(
     )
     root = address.rstrip("/")
     inner = "experiment_name=${experiment_name}/run_name=${run_name}/date=${date}"
-    place = f"{root}/${{experiment_name}}-${{run_name}}/{TRACES_FOLDER}/{FOLDER}/{inner}"
+    place = f"{root}/${{experiment_name}}-${{run_name}}/{TRACES_FOLDER}/{COMPACTED_FOLDER}/{inner}"
     return f"""CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (
   {columns}
 )

@@ -15,44 +15,50 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._experiments.clients import s3_client
 from .._reading import Problem
-from .._reading.parquet import to_table
+from .._reading.parquet import schema, to_table
 from .._reading.parse import parse_part
-from .._reading.sources import Part, find_parts, read_all
+from .._reading.parts import Part, read_all
+from .._reading.sources import find_parts
+from .._record.cells import json_bytes
 from .._record.limits import DEFAULT_COMPACTION_GRACE
 from .._record.merge import merge_records
 from .._record.schema import Record
 from .._record.times import moment_of
 from .._storage.failure_advice import explain
 from .._storage.keys import (
-    PART_PREFIX,
-    TRACES_FOLDER,
+    COMPACTED_FOLDER,
+    MANIFEST_KEY,
+    OPEN_PREFIX,
+    compacted_name,
+    is_parquet,
+    is_part_name,
     is_s3_address,
+    join,
+    name_of,
     new_part_name,
     split_address,
+    traces_folder_of,
 )
-from .._storage.manifest import ENDING, FOLDER, LEASE, MANIFEST, Manifest, load_manifest
+from .._storage.manifest import Manifest, load_manifest
 from .._storage.object_store import FolderStore, S3Store, Store
 from ..exceptions import CompactionError
+from .lease import Lease
 
-LEASE_SECONDS: Final = 900.0
-"""After this a compaction that no longer tells that it lives is taken for dead."""
 _ROWS: Final = 20_000
 """Rows of a row group: what a reader that looks for little has to read at least."""
+_GROUP_BYTES: Final = 128 * 1024 * 1024
+"""JSON of a row group."""
 _BATCH_BYTES: Final = 256 * 1024 * 1024
 """JSON put into one set of Parquet files; memory holds a few times as much."""
 
@@ -117,36 +123,31 @@ def compact(
     result = Compacted()
     tell = progress or (lambda line: None)
     places: dict[str, list[Part]] = {}
-    found = find_parts(source, experiment_name, run_name, sagemaker_session, result.problems)
-    for part in found:
-        folder = _traces_folder(part.address)
+    for part in find_parts(source, experiment_name, run_name, sagemaker_session, result.problems):
+        folder = traces_folder_of(part.address)
         if folder is not None:
             places.setdefault(folder, []).append(part)
     for folder in places:
         store = _store(folder, sagemaker_session, extra_args)
         try:
-            with _Lease(store) as lease:
+            with Lease(store) as lease:
                 # Listed again, now that nobody else is at work here.
                 parts = [
                     part
-                    for part in find_parts(folder, None, None, sagemaker_session)
-                    if not part.address.endswith(ENDING)
+                    for part in find_parts(folder, None, None, sagemaker_session, [])
+                    if not is_parquet(part.address)
                 ]
-                known = {part.address: part for part in places[folder]}
-                named = [known.get(part.address, part) for part in parts]
-                _compact_run(store, named, grace, lease, result, tell)
-        except (ClientError, BotoCoreError, OSError) as error:
+                before = {part.address: part for part in places[folder]}
+                owned = [before.get(part.address, part) for part in parts]
+                _compact_run(store, owned, grace, lease, result, tell)
+        except (ClientError, BotoCoreError, OSError, ValueError, MemoryError) as error:
             raise CompactionError(
-                f"The compaction of {folder} stopped. {explain(error, 'compact again')} Nothing is lost: {result.spans:,} spans "
-                "were compacted before, all others are read from their parts as ever. What it left unfinished does not count, "
-                "and the next compaction removes it."
+                f"The compaction of {folder} stopped. {explain(error, 'compact again')} Nothing is "
+                f"lost: {result.spans:,} spans were compacted before, all others are read from "
+                "their parts as ever. What it left unfinished does not count, and the next "
+                "compaction removes it."
             ) from error
     return result
-
-
-def _traces_folder(address: str) -> str | None:
-    head, found, _ = address.replace("\\", "/").rpartition(f"/{TRACES_FOLDER}/")
-    return f"{head}/{TRACES_FOLDER}" if found else None
 
 
 def _store(folder: str, sagemaker_session: Any, extra_args: Mapping[str, Any] | None) -> Store:
@@ -160,11 +161,11 @@ def _compact_run(
     store: Store,
     parts: list[Part],
     grace: float,
-    lease: _Lease,
+    lease: Lease,
     result: Compacted,
     tell: Callable[[str], None],
 ) -> None:
-    manifest = load_manifest(store.get(f"{FOLDER}/{MANIFEST}"))
+    manifest = load_manifest(store.get(MANIFEST_KEY))
     _remove_left_over(store, manifest, result)
     _remove_old_parts(store, manifest, grace, result)
     before = result.parts
@@ -180,8 +181,8 @@ def _remove_left_over(store: Store, manifest: Manifest, result: Compacted) -> No
     counted.
     """
     for name in store.names():
-        inner = name.removeprefix(f"{FOLDER}/")
-        if inner != name and name.endswith(ENDING) and inner not in manifest.files:
+        inner = name.removeprefix(f"{COMPACTED_FOLDER}/")
+        if inner != name and is_parquet(name) and inner not in manifest.files:
             store.delete(name)
             result.removed += 1
 
@@ -197,7 +198,7 @@ def _remove_old_parts(store: Store, manifest: Manifest, grace: float, result: Co
     if old:
         for name in old:
             del manifest.parts[name]
-        store.put(f"{FOLDER}/{MANIFEST}", manifest.dump())
+        store.put(MANIFEST_KEY, manifest.dump())
 
 
 @dataclass
@@ -211,15 +212,20 @@ class _Batch:
 
 def _batches(parts: Iterable[Part], result: Compacted) -> Iterable[_Batch]:
     batch = _Batch()
-    for part, contents in read_all(list(parts)):
+    for part, contents in read_all(parts, result.problems):
         before = len(result.problems)
         records = parse_part(part.address, contents.data, result.problems)
+        if not is_part_name(name_of(part.address)):
+            why = "the name is not one that every system takes, so it stays a part"
+            result.problems.append(Problem(part.address, why))
         if len(result.problems) > before:
-            continue  # A damaged part stays where it is, for a person to look at; readers go on taking what is whole.
+            # A damaged part stays where it is, for a person to look at; readers go on with what is
+            # whole of it.
+            continue
         if batch.names and batch.size + len(contents.data) > _BATCH_BYTES:
             yield batch
             batch = _Batch()
-        batch.names.append(part.address.replace("\\", "/").rsplit("/", 1)[-1])
+        batch.names.append(name_of(part.address))
         batch.records += records
         batch.size += len(contents.data)
         batch.experiment = contents.experiment or batch.experiment
@@ -232,27 +238,26 @@ def _write_batch(store: Store, manifest: Manifest, batch: _Batch, result: Compac
     merged = merge_records(batch.records)
     ended = [record for record in merged if record["status"] != "running"]
     still_open = [record for record in merged if record["status"] == "running"]
-    if still_open and not ended and all(name.startswith(_CARRIED) for name in batch.names):
+    if still_open and not ended and all(name.startswith(OPEN_PREFIX) for name in batch.names):
         result.open_spans += len(still_open)
         return  # Nothing but what an earlier compaction left open, and still is.
     digest = hashlib.sha256("\n".join(sorted(batch.names)).encode()).hexdigest()[:16]
-    folder = f"experiment_name={quote(batch.experiment or 'unknown')}/run_name={quote(batch.run or 'unknown')}"
     days: dict[str, list[Record]] = {}
     for record in ended:
         days.setdefault(_day(record), []).append(record)
     for day, records in sorted(days.items()):
         records.sort(key=lambda record: record.get("start_time") or "")
-        name = f"{folder}/date={day}/spans-{digest}{ENDING}"
+        name = compacted_name(batch.experiment, batch.run, day, digest)
         data = parquet_bytes(records, batch.experiment, batch.run)
-        store.put(f"{FOLDER}/{name}", data)
+        store.put(join(COMPACTED_FOLDER, name), data)
         manifest.files[name] = {"spans": len(records), "bytes": len(data)}
         result.files += 1
     if still_open:
-        carried = f"{_CARRIED}{new_part_name().removeprefix(PART_PREFIX)}"
+        carried = new_part_name(OPEN_PREFIX)
         store.put(carried, b"".join(orjson.dumps(record) + b"\n" for record in still_open))
     now = time.time()
     manifest.parts.update(dict.fromkeys(batch.names, now))
-    store.put(f"{FOLDER}/{MANIFEST}", manifest.dump())
+    store.put(MANIFEST_KEY, manifest.dump())
     result.parts += len(batch.names)
     result.spans += len(ended)
     result.open_spans += len(still_open)
@@ -266,83 +271,38 @@ def _day(record: Record) -> str:
     return f"{start:%Y-%m-%d}" if start is not None else "unknown"
 
 
-_CARRIED: Final = f"{PART_PREFIX}0-open-"
-
-
 def parquet_bytes(records: list[Record], experiment: str | None, run: str | None) -> bytes:
-    """Return span records of a run as a Parquet file: zstd, row groups of 20,000 with statistics of
-    times and kinds.
+    """Return span records of a run as a Parquet file: zstd, with statistics of times and kinds for
+    each row group.
+
+    A row group has at most 20,000 rows. Shared values make records of little JSON large: memory
+    holds the JSON of one row group at a time.
     """
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(
-        to_table(records, experiment, run), sink, compression="zstd", row_group_size=_ROWS
-    )
+    with pq.ParquetWriter(sink, schema(), compression="zstd") as writer:
+        for begin in range(0, len(records), _ROWS):
+            for table in _tables(records[begin : begin + _ROWS], experiment, run):
+                writer.write_table(table)
     return sink.getvalue()
 
 
-class _Lease:
-    """Sees to it that one compaction at a time works on a run; a dead one's lease is taken over."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._name = f"{FOLDER}/{LEASE}"
-
-    def _dump(self) -> bytes:
-        return orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()})
-
-    def renew(self) -> None:
-        """Tell that this compaction lives."""
-        self._store.put(self._name, self._dump())
-
-    def __enter__(self) -> _Lease:
-        place = self._store.address
-        with _claiming:
-            if place in _at_work:
-                raise self._busy("in this process")
-            _at_work.add(place)
-        try:
-            if not self._store.create(self._name, self._dump()):
-                held = self._store.get(self._name)
-                if held is not None and not _is_dead(held):
-                    raise self._busy(held.decode(errors="replace"))
-                self.renew()
-        except BaseException:
-            _at_work.discard(place)
-            raise
-        return self
-
-    def _busy(self, who: str) -> CompactionError:
-        return CompactionError(
-            f"Another compaction is at work in {self._store.address} ({who}). Nothing was changed. "
-            f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
-        )
-
-    def __exit__(self, *error: object) -> None:
-        _at_work.discard(self._store.address)
-        self._store.delete(self._name)
+def _tables(records: list[Record], experiment: str | None, run: str | None) -> Iterator[Any]:
+    """Tables of records, cut where their JSON would be too much for one."""
+    if len(records) > 1 and _json_size(records) > _GROUP_BYTES:
+        middle = len(records) // 2
+        yield from _tables(records[:middle], experiment, run)
+        yield from _tables(records[middle:], experiment, run)
+    else:
+        yield to_table(records, experiment, run)
 
 
-_claiming = threading.Lock()
-_at_work: set[str] = set()
-"""Where this process is compacting. A lease with our own process number that is not among them was
-left by one before us: in a container the process after a restart often has the number of the one
-    that died."""
-
-
-def _is_dead(held: bytes) -> bool:
-    try:
-        lease = orjson.loads(held)
-        if time.time() - lease["time"] > LEASE_SECONDS:
-            return True
-        if lease["host"] != socket.gethostname():
-            return False
-        if lease["pid"] == os.getpid():
-            return True
-        os.kill(lease["pid"], 0)
-    except (ValueError, KeyError, TypeError, ProcessLookupError):
-        return True  # torn, or nobody there
-    except PermissionError:
-        return False
-    return False
+def _json_size(records: list[Record]) -> int:
+    """Bytes of the JSON of records, approximately; counting ends beyond the bound."""
+    size = 0
+    for record in records:
+        size += len(json_bytes([record["inputs"], record["outputs"]]))
+        if size > _GROUP_BYTES:
+            break
+    return size

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from .._reading import COLUMNS, Problem, to_frame
 from .._reading.parse import parse_parquet, parse_part
+from .._reading.parts import Contents, Part, UnreadablePartError
 from .._reading.problems import describe
-from .._reading.sources import Part, access_to, find_parts, part_at
+from .._reading.sources import access_to, find_parts, part_at
 from .._record.merge import merge_records
 from .._record.model_facts import FACTS, facts_of
 from .._record.owners import set_owner
-from .._storage.manifest import place_of
+from .._storage.keys import is_parquet, partitions_of, split_compacted
 from ..exceptions import SpanReadError, SpanReadWarning, import_extra
 
 if TYPE_CHECKING:
@@ -125,17 +126,29 @@ class _Read:
         problems: list[Problem] = []
         records: list[dict[str, Any]] = []
         if address:
-            contents = part_at(address, experiment, run, self._options["access"])
-            if address.endswith(".parquet"):
+            contents = self._contents(address, experiment, run, problems)
+            if contents is None:
+                pass
+            elif is_parquet(address):
                 records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
             else:
                 records = [
                     {**record, **facts_of(record)}
                     for record in merge_records(parse_part(address, contents.data, problems))
                 ]
-            set_owner(records, contents.experiment, contents.run)
+            if contents is not None:
+                set_owner(records, contents.experiment, contents.run)
         _tell(problems, self._options["on_problem"])
         return self._chosen(_shape(to_frame(records), records, [*wanted, *_FILTERED]), wanted)
+
+    def _contents(
+        self, address: str, experiment: str | None, run: str | None, problems: list[Problem]
+    ) -> Contents | None:
+        try:
+            return part_at(address, experiment, run, self._options["access"])
+        except UnreadablePartError as error:
+            problems.append(Problem(address, error.reason))
+            return None
 
     def _chosen(self, frame: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
         kept = frame["status"] != "running"
@@ -183,12 +196,8 @@ def _may_hold(part: Part, begin: Any, until: Any) -> bool:
     """Tell by its place whether a Parquet file may hold spans of these days; of a part its place
     tells nothing.
     """
-    place = place_of(part.address)
-    day = (
-        next((piece[5:] for piece in place[1].split("/") if piece.startswith("date=")), None)
-        if place is not None
-        else None
-    )
+    compacted = split_compacted(part.address)
+    day = partitions_of(compacted[1]).get("date") if compacted is not None else None
     if day is None or day == "unknown":
         return True
     return not (begin is not None and day < f"{begin:%Y-%m-%d}") and not (

@@ -5,7 +5,6 @@ without what a crash has torn.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import Any, Final
 
 import orjson
 
-APPEND: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+from .regular_files import open_regular
+
+APPEND: Final = (
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
 """Flags of `os.open` for a file that grows. Readable too, so that `write_line` sees a torn line."""
-_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_line(handle: int, line: bytes) -> None:
@@ -77,15 +79,16 @@ class LogPosition:
     def read(self, path: Path) -> tuple[list[dict[str, Any]], LogPosition]:
         """Return the objects behind this position, and the position behind them. A last line
         without its end is torn, or still being written, and does not count yet.
+
+        Raises:
+            OSError: it can't be read, or is no regular file.
         """
         try:
-            handle = os.open(path, _READ)
+            file = open_regular(path)
         except FileNotFoundError:
             return [], LogPosition()
-        with open(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                return [], LogPosition()
+        with file:
+            status = os.fstat(file.fileno())
             same = self.inode in (None, status.st_ino) and status.st_size >= self.offset
             begin = self.offset if same else 0
             file.seek(begin)

@@ -13,17 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
 import orjson
 
-from .keys import TRACES_FOLDER
+from .keys import (
+    COMPACTED_FOLDER,
+    folder_of,
+    is_compacted_name,
+    is_part_name,
+    join,
+    name_of,
+    split_compacted,
+)
 
-FOLDER: Final = "compacted"
-MANIFEST: Final = "_manifest.json"
-"""An underscore at its beginning: Athena, Spark and pyarrow pass such files over."""
-LEASE: Final = "_compacting.json"
-ENDING: Final = ".parquet"
 VERSION: Final = 1
 
 
@@ -50,56 +52,49 @@ class Manifest:
 def load_manifest(data: bytes | None) -> Manifest:
     """Return the manifest from its JSON; an empty one where there is none.
 
+    A manifest may be anybody's, and files are read and removed by the names in it: every name must
+    be that of a file which a compaction could have written or taken.
+
     Raises:
-        ValueError: it is damaged, or of a newer version.
+        ValueError: it is damaged, of a newer version, or names something else.
     """
     if data is None:
         return Manifest()
     value: Any = orjson.loads(data)
-    if not isinstance(value, Mapping) or value.get("version") != VERSION:
-        raise ValueError(
-            f"the manifest is of version {value.get('version') if isinstance(value, Mapping) else '?'}, not {VERSION}"
-        )
-    return Manifest(dict(value["files"]), dict(value["parts"]))
-
-
-def place_of(address: str) -> tuple[str, str] | None:
-    """Return the run's traces folder and the name below `compacted/`, of an address there; None of
-    any other address.
-    """
-    head, found, name = address.replace("\\", "/").rpartition(f"/{TRACES_FOLDER}/{FOLDER}/")
-    return (f"{head}/{TRACES_FOLDER}", name) if found else None
-
-
-def names_of(name: str) -> tuple[str | None, str | None]:
-    """Return experiment and run of a Parquet file from its name below `compacted/`."""
-    told = dict(piece.split("=", 1) for piece in name.split("/") if "=" in piece)
-    return unquote(told["experiment_name"]) if "experiment_name" in told else None, (
-        unquote(told["run_name"]) if "run_name" in told else None
-    )
+    if not isinstance(value, dict) or value.get("version") != VERSION:
+        version = value.get("version") if isinstance(value, dict) else "?"
+        raise ValueError(f"the manifest is of version {version!r:.20}, not {VERSION}")
+    files, parts = value.get("files"), value.get("parts")
+    if not isinstance(files, dict) or not isinstance(parts, dict):
+        raise ValueError("the manifest lacks its files or its parts")
+    for name in files:
+        if not is_compacted_name(name):
+            raise ValueError(f"the manifest names {name!r:.80}, which no compaction writes")
+    for name, moment in parts.items():
+        if not is_part_name(name):
+            raise ValueError(f"the manifest names {name!r:.80}, which is no part")
+        if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+            raise ValueError(f"the manifest has {moment!r:.20} for a time")
+    return Manifest(dict(files), dict(parts))
 
 
 def visible(addresses: Iterable[str], manifests: Mapping[str, Manifest]) -> list[str]:
-    """Return the addresses that a reader takes: parts that no manifest has taken, and the files
+    """Return the addresses that count for a reader: parts that no manifest has taken, and the files
     that manifests name.
 
-    The files are taken from the manifest alone, not from a listing: one made a moment earlier may
-    lack them.
+    The files are those of the manifest, not of a listing: one made a moment earlier may lack them.
 
     Args:
         addresses: of all parts and Parquet files found.
         manifests: traces folder → its manifest.
     """
-    taken = [
-        f"{folder}/{FOLDER}/{name}"
+    counting = [
+        f"{folder}/{join(COMPACTED_FOLDER, name)}"
         for folder, manifest in manifests.items()
         for name in manifest.files
     ]
     for address in addresses:
-        folder, _, name = address.replace("\\", "/").rpartition("/")
-        if place_of(address) is None and name not in manifests.get(folder, _NONE).parts:
-            taken.append(address)
-    return taken
-
-
-_NONE: Final = Manifest()
+        parts = manifests[folder].parts if (folder := folder_of(address)) in manifests else ()
+        if split_compacted(address) is None and name_of(address) not in parts:
+            counting.append(address)
+    return counting

@@ -5,12 +5,16 @@ same few operations.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .atomic_files import whole_file
-from .keys import join_address
+from .keys import COMPACTED_FOLDER, join, join_address
+from .regular_files import list_files, read_regular
 
 
 class Store(Protocol):
@@ -25,10 +29,13 @@ class Store(Protocol):
     def put(self, name: str, data: bytes) -> None: ...
     def create(self, name: str, data: bytes) -> bool: ...
     def delete(self, name: str) -> None: ...
+    def refuses_second_create(self) -> bool: ...
 
 
 class FolderStore:
-    """A folder on disk."""
+    """A folder on disk. Nothing outside it is written or removed, whatever a name says and whatever
+    links it holds.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,26 +44,26 @@ class FolderStore:
     def names(self) -> list[str]:
         """Return the names of all files, those in folders with `/`."""
         return sorted(
-            found.relative_to(self._path).as_posix()
-            for found in self._path.rglob("*")
-            if found.is_file()
+            Path(listed.path).relative_to(self._path).as_posix()
+            for listed in list_files(self._path)
+            if listed.fault is None
         )
 
     def get(self, name: str) -> bytes | None:
         """Return a file's bytes; None where there is none."""
         try:
-            return (self._path / name).read_bytes()
+            return read_regular(self._confined(name))
         except FileNotFoundError:
             return None
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file, whole or not at all."""
-        with whole_file(self._path / name) as scratch:
+        with whole_file(self._confined(name)) as scratch:
             scratch.write_bytes(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file that must not be there yet; tell whether it was so."""
-        target = self._path / name
+        """Write a file that must not be there yet; return True if it was not."""
+        target = self._confined(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with target.open("xb") as file:
@@ -66,8 +73,34 @@ class FolderStore:
         return True
 
     def delete(self, name: str) -> None:
-        """Remove a file; one that is gone is fine."""
-        (self._path / name).unlink(missing_ok=True)
+        """Remove a file; one that is gone is fine, and a folder in its place stays."""
+        target = self._confined(name)
+        if target.is_symlink() or not target.is_dir():
+            target.unlink(missing_ok=True)
+
+    def refuses_second_create(self) -> bool:
+        """Return True: a file is created once, whoever else tries."""
+        return True
+
+    def _confined(self, name: str) -> Path:
+        """The path of a name.
+
+        Raises:
+            OSError: it would lie outside the folder, or behind a link.
+        """
+        pieces = name.split("/")
+        if any(piece in ("", ".", "..") or _STRANGE.intersection(piece) for piece in pieces):
+            raise OSError(errno.EINVAL, "not a name in this folder", name)
+        path = self._path
+        for piece in pieces[:-1]:
+            path /= piece
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, "a link, which is not followed", str(path))
+        return path / pieces[-1]
+
+
+_STRANGE: Final = frozenset("\0\\:" if os.sep == "\\" else "\0")
+"""What no name has: with a drive or a separator it would lead elsewhere."""
 
 
 class S3Store:
@@ -129,7 +162,7 @@ class S3Store:
         )
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write an object that must not be there yet; tell whether it was so."""
+        """Write an object that must not be there yet; return True if it was not."""
         from botocore.exceptions import ClientError
 
         try:
@@ -154,3 +187,21 @@ class S3Store:
     def delete(self, name: str) -> None:
         """Remove an object; one that is gone is fine."""
         self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+
+    def refuses_second_create(self) -> bool:
+        """Return True if the server honours `If-None-Match`; some take every write. Asked of each
+        bucket once in a process.
+        """
+        server = (self._client.meta.endpoint_url, self._bucket)
+        if server not in _conditional:
+            probe = join(COMPACTED_FOLDER, f"_probe-{uuid.uuid4().hex}.json")
+            try:
+                self.create(probe, b"{}")
+                _conditional[server] = not self.create(probe, b"{}")
+            finally:
+                self.delete(probe)
+        return _conditional[server]
+
+
+_conditional: dict[tuple[str, str], bool] = {}
+"""Endpoint and bucket → whether conditional writes are honoured there."""

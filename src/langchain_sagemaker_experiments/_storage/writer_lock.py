@@ -78,7 +78,7 @@ class WriterLock:
         try:
             locked = _lock_patiently(handle)
             os.ftruncate(handle, 0)
-            os.write(handle, json.dumps({**_here(), "locked": locked}).encode())
+            os.write(handle, json.dumps({**this_process(), "locked": locked}).encode())
         except BaseException:
             os.close(handle)
             raise
@@ -134,20 +134,19 @@ def writer_state(folder: Path) -> WriterState:
     except LockHeldError:
         return "alive"
     except LocksUnsupportedError:
-        return _state_by_process(_note_in(path))
+        return process_state(_note_in(path))
     except OSError:
         return "elsewhere"  # not ours to read: leave it alone
     os.close(handle)
     note = _note_in(path)
     if note.get("locked") is False:
-        return _state_by_process(note)
+        return process_state(note)
     return "dead" if is_local(folder) or _same_system(note) else "elsewhere"
 
 
-def _state_by_process(note: dict[str, Any]) -> WriterState:
-    """Return the state as the note alone tells it: its process, if we can see that one."""
-    here = _here()
-    if not _same_system(note) or note.get("namespace") != here["namespace"]:
+def process_state(note: dict[str, Any]) -> WriterState:
+    """Return the state of a process as its note alone tells it, which is from `this_process`."""
+    if not _same_system(note) or note.get("namespace", _namespace()) != _namespace():
         return "elsewhere"
     number = note.get("pid")
     if sys.platform == "win32" or type(number) is not int or number <= 0:
@@ -158,13 +157,13 @@ def _state_by_process(note: dict[str, Any]) -> WriterState:
         return "dead"
     except OSError:
         pass
-    return "alive" if _start_time(number) == note.get("started") else "dead"
+    started = _start_time(number)
+    return "alive" if started == note.get("started", started) else "dead"
 
 
 def _same_system(note: dict[str, Any]) -> bool:
-    if _boot_id():
-        return note.get("boot") == _boot_id()
-    return note.get("boot") == "" and note.get("host") == socket.gethostname()
+    boot = note.get("boot", "")
+    return boot == _boot_id() if boot else note.get("host") == socket.gethostname()
 
 
 def _note_in(path: Path) -> dict[str, Any]:
@@ -175,7 +174,8 @@ def _note_in(path: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _here() -> dict[str, Any]:
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from any other, here and on other machines."""
     return {
         "host": socket.gethostname(),
         "boot": _boot_id(),

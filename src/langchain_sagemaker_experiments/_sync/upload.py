@@ -26,8 +26,7 @@ from .._reading import Problem
 from .._reading.parse import parse_part
 from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.failure_advice import explain
-from .._storage.keys import PART_PREFIX, PART_SUFFIX
-from .._storage.manifest import ENDING, FOLDER
+from .._storage.keys import COMPACTED_FOLDER, PARQUET_SUFFIX, PART_PREFIX, PART_SUFFIX
 from ..exceptions import FlushError, SpanReadError
 from .bundles import Bundle, find_bundles
 
@@ -196,10 +195,10 @@ def _sync_bundle(
             result.bytes += len(data)
         progress(part.name)
     _send_scores(bundle, destination, sent, result, progress)
-    compacted = len(list((bundle.folder / FOLDER).rglob(f"*{ENDING}")))
+    compacted = len(list((bundle.folder / COMPACTED_FOLDER).rglob(f"*{PARQUET_SUFFIX}")))
     if compacted:
         why = f"{compacted} Parquet files are not sent, sync sends parts: what was compacted before it was synced stays here"
-        result.problems.append(Problem(str(bundle.folder / FOLDER), why))
+        result.problems.append(Problem(str(bundle.folder / COMPACTED_FOLDER), why))
     done: dict[str, Any] = {"counted": [part.name for part in parts]}
     if bundle.log is not None:
         done["log_bytes"] = _replay(bundle, run, extra_args)
