@@ -36,7 +36,7 @@ endif
 	@touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/sagemaker-traces demo
+	$(BIN)/sagemaker-traces demo --output demo-output
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._scale import Compacted, athena_ddl, compact, scan_spans
     from ._sync.upload import SyncResult, sync
     from ._views.report import Report, render_report
+    from ._views.server import Window, view
 
 __all__ = [
     "BotoRun",
@@ -58,6 +59,7 @@ __all__ = [
     "SpanReadWarning",
     "SyncResult",
     "TrackerError",
+    "Window",
     "__version__",
     "athena_ddl",
     "compact",
@@ -76,6 +78,7 @@ __all__ = [
     "summarize",
     "sync",
     "trace_table",
+    "view",
 ]
 
 # Names whose modules load more than the handler needs; they are imported when they are first used.
@@ -89,6 +92,7 @@ _LAZY = {
     "OfflineRun": "._destinations.offline_run",
     "Report": "._views.report",
     "SyncResult": "._sync",
+    "Window": "._views.server",
     "compare_runs": "._analysis.runs",
     "export_spans": "._export",
     "current_trace_id": "._recording.open_spans",
@@ -99,6 +103,7 @@ _LAZY = {
     "render_report": "._views.report",
     "sync": "._sync",
     "trace_table": "._analysis.traces",
+    "view": "._views.server",
 }
 
 

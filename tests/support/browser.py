@@ -27,6 +27,7 @@ class Opened:
     page: Any
     messages: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.page.on(
@@ -43,6 +44,15 @@ class Opened:
         """Open a report and wait until it has drawn itself."""
         self.page.goto(path.as_uri() + fragment)
         self.page.wait_for_selector("html[data-ready]")
+        return self.page
+
+    def open_window(self, window: Any, fragment: str = "") -> Any:
+        """Open a live window and wait until it has drawn itself."""
+        self.own = (f"http://127.0.0.1:{window.port}/",)
+        self.page.goto(window.url)
+        self.page.wait_for_selector("html[data-ready]")
+        if fragment:
+            self.page.evaluate("hash => { location.hash = hash }", fragment)
         return self.page
 
     def until(self, expression: str) -> None:
@@ -65,5 +75,5 @@ class Opened:
         return [
             url
             for url in self.requests
-            if not url.startswith(("file:///", "data:,", "about:srcdoc"))
+            if not url.startswith(("file:///", "data:,", "about:srcdoc", *self.own))
         ]

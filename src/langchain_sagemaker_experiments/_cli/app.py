@@ -155,6 +155,52 @@ def report(
 
 
 @app.command()
+def view(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Where to listen; 8765 or a free one.", show_default=False),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Take no scores.")] = False,
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; another one opens the window to a network."),
+    ] = "127.0.0.1",
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            "--base-url", help="Where a proxy shows this server to the browser.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Open a live window in the browser. It shows each trace as it is written, and ends with
+    Ctrl-C. Without a source: what SAGEMAKER_TRACES_SOURCE names, else the folder runs.
+
+    For instance: sagemaker-traces view runs
+    """
+    from .view import run_view
+
+    where: dict[str, Any] = {"source": source, "experiment_name": experiment, "run_name": run}
+    if source is not None or experiment is not None or run is not None:
+        where = _where(source, experiment, run)
+    run_view(
+        _out,
+        _err,
+        where,
+        show=show,
+        port=port,
+        read_only=read_only,
+        host=host,
+        base_url=base_url,
+    )
+
+
+@app.command()
 def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write; its ending says the format.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from .._analysis.traces import trace_table
 from .._destinations.sagemaker_sdk import load_sdk
 from .._reading import load_spans
 from .._storage.keys import ARTIFACT_NAME, TRACES_FOLDER, split_address
+from .._views.report import render_report
 from ..demo._scenarios import EXPERIMENT_NAME, SCENARIOS, check_installed
 from ..demo._stand_ins import FORCE, stand_ins
 from ..handler import SageMakerCallbackHandler
@@ -71,11 +73,22 @@ def run_demo(console: Console, output: Path | None) -> None:
                 console.print(f"  {run_name}  {uri}", soft_wrap=True, highlight=False)
         if output is not None:
             _keep(console, session, addresses, output)
+            report = render_report(spans, output / "report.html", title="The three scenarios")
+            console.print(f"  the report: {report.path}", soft_wrap=True, highlight=False)
+            console.print(
+                f"\nLook at it live:\n  {_command()} view {output}", soft_wrap=True, highlight=False
+            )
         else:
             console.print(
                 "\nThis SageMaker lived in memory and is gone now; `sagemaker-traces demo --output FOLDER` keeps the JSON.",
                 style="dim",
             )
+
+
+def _command() -> str:
+    """Return the command as it was called, so that the line can be copied."""
+    called = sys.argv[0]
+    return called if called.endswith("sagemaker-traces") else "sagemaker-traces"
 
 
 def _keep(console: Console, session: Any, addresses: dict[str, list[str]], output: Path) -> None:
@@ -87,7 +100,7 @@ def _keep(console: Console, session: Any, addresses: dict[str, list[str]], outpu
             bucket, key = split_address(uri)
             client.download_file(bucket, key, str(folder / key.rsplit("/", 1)[-1]))
     console.print(
-        f"\nKept in {output}; look at it with:\n  sagemaker-traces list {output}",
+        f"\nKept in {output}; look at it with:\n  {_command()} list {output}",
         soft_wrap=True,
         highlight=False,
     )

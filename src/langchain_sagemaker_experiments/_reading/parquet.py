@@ -91,17 +91,22 @@ def to_table(
     return pyarrow().table(columns, schema=schema())
 
 
-def read_records(data: bytes, columns: Collection[str] | None = None) -> list[Record]:
+def read_records(
+    data: bytes, columns: Collection[str] | None = None, trace_id: str | None = None
+) -> list[Record]:
     """Return the span records of a file's bytes, as a part would give them.
 
     Args:
         data: the file.
         columns: only these, those of `FACTS` among them; None for all that a part has.
+        trace_id: only the spans of this trace.
 
     Raises:
         ValueError: it holds more than is read of one file.
     """
     pa = pyarrow()
+    import pyarrow.compute as pc
+
     # Equal texts stay one until it is known how much they are.
     buffer = pa.BufferReader(data)
     there = pa.parquet.read_schema(buffer).names
@@ -115,6 +120,8 @@ def read_records(data: bytes, columns: Collection[str] | None = None) -> list[Re
         if file.metadata.row_group(group).num_rows > _MAX_GROUP_ROWS:
             raise ValueError(f"a row group has more than {_MAX_GROUP_ROWS:,} rows")
         table = file.read_row_group(group, columns=names)
+        if trace_id is not None:
+            table = table.filter(pc.equal(table.column("trace_id"), trace_id))
         _check_size(pa, table)
         cells = [_cells(pa, name, table.column(name)) for name in names]
         records += [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]

@@ -36,12 +36,17 @@ class Contents:
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its address, whose it is as far as its place tells, and how to get its bytes."""
+    """One part: its address, whose it is as far as its place tells, and how to get its bytes.
+
+    `etag` is what S3's listing says of its content; empty in folders, and for Parquet files, which
+    are never rewritten.
+    """
 
     address: str
     read: Callable[[], Contents]
     experiment: str | None = None
     run: str | None = None
+    etag: str = ""
 
 
 def read_all(

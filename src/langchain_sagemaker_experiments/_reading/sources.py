@@ -243,20 +243,20 @@ def _of_address(address: str, client: Any) -> list[Part]:
 
 def parts_below(client: Any, bucket: str, prefix: str) -> list[Part]:
     """Return the parts below a prefix, oldest first."""
-    keys: list[str] = []
+    etags: dict[str, str] = {}
     manifests: dict[str, Manifest] = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", ()):
             key = item["Key"]
             if is_part(key):
-                keys.append(key)
+                etags[key] = item.get("ETag", "")
             elif is_manifest(key):
                 read = partial(_read_object, client, bucket, key)
                 folder = key[: -len(MANIFEST_KEY) - 1]
                 manifests[folder] = _manifest(join_address(bucket, key), read)
     return [
-        _s3_part(client, bucket, key)
-        for key in sorted(visible(keys, manifests), key=lambda key: (name_of(key), key))
+        replace(_s3_part(client, bucket, key), etag=etags.get(key, ""))
+        for key in sorted(visible(etags, manifests), key=lambda key: (name_of(key), key))
     ]
 
 

@@ -62,6 +62,28 @@ def tokens_of(attributes: Mapping[str, Any] | None, side: Literal["input", "outp
     return int(value) if value is not None else None
 
 
+_USAGE: Final = tuple(
+    f"gen_ai.usage.{name}"
+    for name in (
+        "input_tokens",
+        "output_tokens",
+        "cache_read.input_tokens",
+        "cache_creation.input_tokens",
+        "reasoning.output_tokens",
+    )
+)
+
+
+def usage_of(attributes: Mapping[str, Any] | None) -> tuple[int | None, ...]:
+    """Return the tokens of a call as five counts, each None where it is not told: input, output,
+    read from a cache, written to a cache, reasoning.
+
+    The third and fourth are part of the input, the fifth is part of the output.
+    """
+    counts = (_amount(attributes, name) for name in _USAGE)
+    return tuple(int(count) if count is not None else None for count in counts)
+
+
 def first_token_ms_of(attributes: Mapping[str, Any] | None) -> float | None:
     """Return the milliseconds to a call's first token; None where it was not streamed."""
     value = _amount(attributes, TO_FIRST_CHUNK)

@@ -22,7 +22,12 @@ _FIGURES: Final = (
     ("model_latency_p90_ms", "Latency of a model call, 90th percentile", "ms"),
     ("input_tokens", "Input tokens", "count"),
     ("output_tokens", "Output tokens", "count"),
+    ("cost", "Cost", "dollars"),
 )
+_BETTER: Final = {
+    **dict.fromkeys(("ms", "share", "dollars"), "less"),
+    "score": "more",
+}
 _KNOWN: Final = frozenset(
     (*(name for name, _, _ in _FIGURES), "experiment_name", "run_name", "spans", "errors")
 )
@@ -35,8 +40,15 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
         name: [row[name] if has_value(row[name]) else None for row in rows]
         for name in compared.columns
     }
-    figures = [
-        {"title": title, "format": kind, "values": columns[name]} for name, title, kind in _FIGURES
+    figures: list[dict[str, Any]] = [
+        {
+            "title": title,
+            "format": kind,
+            "values": columns[name],
+            "better": _BETTER.get(kind),
+        }
+        for name, title, kind in _FIGURES
+        if name in columns
     ]
     parameters = [
         {"title": name, "format": "text", "values": columns[name], "parameter": True}
@@ -50,7 +62,9 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
         series = [
             {
                 "name": shown,
-                "values": [value * scale if value is not None else None for value in columns[name]],
+                "values": [
+                    value * scale if value is not None else None for value in columns.get(name, ())
+                ],
             }
             for name, shown in names.items()
         ]

@@ -13,11 +13,12 @@ from typing import Any, Final
 import orjson
 
 from ..._analysis.preview import plain, preview
-from ..._analysis.traces import trace_row
+from ..._analysis.traces import scores_of, trace_row
 from ..._reading import COLUMNS
 from ..._record.cells import has_value
 from ..._record.schema import Record
 from ..._record.times import microseconds
+from .calls import call_facts, span_cost, user_of
 
 _BLOCK_BYTES: Final = 512 * 1024
 """Spans lie in blocks of about this many bytes of JSON: small enough to open at once, large enough
@@ -78,7 +79,7 @@ class Blocks:
         self._waiting: list[bytes] = []
         self._size = 0
 
-    def add(self, spans: Iterable[Mapping[str, Any]]) -> int:
+    def add(self, spans: Iterable[Record]) -> int:
         """Add the spans of one trace; return the number of its block."""
         number = len(self.packed)
         for span in spans:
@@ -96,10 +97,16 @@ class Blocks:
         self._waiting, self._size = [], 0
 
 
-def _span(record: Mapping[str, Any]) -> dict[str, Any]:
+def _span(record: Record) -> dict[str, Any]:
+    """Return what the page shows of a span, its cost among it."""
     span = {name: value if has_value(value := record.get(name)) else None for name in _SPAN_FIELDS}
     span["start"] = milliseconds(record.get("start_time"))
     span["end"] = milliseconds(record.get("end_time"))
+    if isinstance(record.get("scores"), list):
+        span["scores"] = record["scores"]
+    cost = span_cost(record)
+    if cost is not None:
+        span["cost"] = cost
     return span
 
 
@@ -127,10 +134,15 @@ def index_rows(groups: Mapping[str, list[Record]], blocks: Blocks) -> dict[str, 
             "errors": row["errors"],
             "error": plain(row["error"], _PREVIEW) if row["error"] else "",
             "session": plain(session, 120) if session else "",
+            "user": plain(user_of(group), 120),
+            **call_facts(group),
+            "scores": scores_of(group),
             "tags": ", ".join(str(tag) for tag in row["tags"])
             if isinstance(row["tags"], (list, tuple))
             else "",
             "run": labels[whose(row["experiment_name"], row["run_name"])],
+            "experiment": row["experiment_name"] or "",
+            "run_name": row["run_name"] or "",
             "block": blocks.add(group),
         }
         for name, value in shown.items():

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import hashlib
 import html
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,10 +15,11 @@ from ..._analysis.traces import group_by_trace, is_architecture, rows_of
 from ..._record.plurals import counted
 from ..._record.schema import Record
 from ..._storage.atomic_files import whole_file
-from ..._version import __version__
-from ...exceptions import DestinationError, import_extra
+from ...exceptions import DestinationError
+from .calls import calls_by
 from .comparison import comparison
 from .data import Blocks, dump, index_rows, pack, whose
+from .page import snapshot_page
 from .structure import architectures
 
 if TYPE_CHECKING:
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
 REPORT_NAME: Final = "langchain-report"
 """The artifact a report is in a Run, and, with `.html`, its file: a newer one takes its place."""
-_SCRIPTS: Final = ("data", "dom", "table", "timeline", "details", "compare", "architecture", "app")
 _LARGEST_INLINE: Final = 8 * 1024 * 1024
 """A notebook keeps what it shows: larger reports are linked, not held in it."""
 
@@ -104,9 +99,12 @@ def render_report(
     groups = group_by_trace(records)
     blocks = Blocks()
     rows = index_rows(groups, blocks)
+    calls = calls_by(groups.values())
     index = {
         "traces": rows,
         "blocks": len(blocks.packed),
+        "calls": calls,
+        "unpriced": calls["unpriced"],
         "comparison": comparison(compare_groups(groups)),
         "architectures": architectures(
             groups, (record for record in records if is_architecture(record))
@@ -114,7 +112,10 @@ def render_report(
     }
     shown = plain(title or _title(groups), 200)
     count = sum(len(group) for group in groups.values())
-    page = _page(shown, f"{counted(len(groups), 'trace')}, {counted(count, 'span')}", index, blocks)
+    summary = f"{counted(len(groups), 'trace')}, {counted(count, 'span')}"
+    packed = [("index", pack(dump(index)))]
+    packed += [(f"block-{number}", data) for number, data in enumerate(blocks.packed)]
+    page = snapshot_page(shown, summary, packed)
     target = Path(path).expanduser()
     data = page.encode("utf-8", "replace")
     with whole_file(target) as scratch:
@@ -136,68 +137,6 @@ def _title(groups: Mapping[str, list[Record]]) -> str:
     where = experiments.pop() if len(experiments) == 1 else ""
     what = names.pop() if len(names) == 1 else f"{len(names)} runs" if names else ""
     return ": ".join(filter(None, (where, what))) or "LangChain traces"
-
-
-def _page(title: str, summary: str, index: dict[str, Any], blocks: Blocks) -> str:
-    jinja2 = import_extra("jinja2", "report", "A report")
-    from markupsafe import Markup
-
-    # Texts of our own package, which may stand in the page as they are; everything else is escaped
-    # by jinja2.
-    scripts = [
-        Markup(_asset("vendor", name))  # noqa: S704
-        for name in ("tabulator.min.js", "chart.umd.min.js", "dagre.min.js")
-    ]
-    scripts += [Markup(_asset("assets", f"{name}.js")) for name in _SCRIPTS]  # noqa: S704
-    styles = [
-        Markup(_asset("vendor", "tabulator_simple.min.css")),  # noqa: S704
-        Markup(_asset("assets", "report.css")),  # noqa: S704
-    ]
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    template = environment.from_string(_asset("assets", "report.html.j2"))
-    packed = [("index", pack(dump(index)))] + [
-        (f"block-{number}", data) for number, data in enumerate(blocks.packed)
-    ]
-    page: str = template.render(
-        title=title,
-        summary=summary,
-        policy=_policy(scripts, styles),
-        version=__version__,
-        made=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        libraries=", ".join(
-            f"{library['name']} {library['version']}"
-            for library in json.loads(_asset("vendor", "versions.json"))
-        ),
-        scripts=scripts,
-        styles=styles,
-        blocks=packed,
-    )
-    return page
-
-
-def _policy(scripts: list[Any], styles: list[Any]) -> str:
-    """Nothing may run or be loaded but what stands in the page, by its hash."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {' '.join(_hash(script) for script in scripts)}",
-            f"style-src {' '.join(_hash(style) for style in styles)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _asset(folder: str, name: str) -> str:
-    return (resources.files(__package__) / folder / name).read_text("utf-8")
 
 
 def upload_report(report: Report, run: Any, extra_args: Mapping[str, Any] | None = None) -> Report:

@@ -12,17 +12,22 @@ Report.architecture = (() => {
   const details = document.getElementById("node-details");
   let all = [];
 
-  function start(architectures) {
-    all = architectures;
+  choice.addEventListener("change", () => layOut(Number(choice.value)));
+
+  async function show() {
+    const found = await Report.data.architectures();
+    const chosen = choice.value;
+    all = found;
     choice.replaceChildren(...all.map((one, i) => h("option", { value: i }, seen(one.title))));
-    choice.addEventListener("change", () => show(Number(choice.value)));
+    if (chosen && Number(chosen) < all.length) choice.value = chosen;
+    layOut();
   }
 
   const widthOf = (node) => Math.max(110, Math.min(300, 28 + Math.max(label(node).length * 7.6, about(node).length * 6.2)));
   const about = (node) => [node.kind.replace("_", " "), node.calls ? `${number(node.calls)} call${node.calls === 1 ? "" : "s"}` : ""].filter(Boolean).join(" · ");
   const label = (node) => (node.name.length > 34 ? `${node.name.slice(0, 33)}…` : node.name);
 
-  function show(at = Number(choice.value) || 0) {
+  function layOut(at = Number(choice.value) || 0) {
     const one = all[at];
     if (!one) {
       drawing.replaceChildren(h("p", { class: "muted" }, "No components were recorded."));
@@ -95,5 +100,5 @@ Report.architecture = (() => {
       h("details", { open: true }, h("summary", {}, "Built with"), settings));
   }
 
-  return { start, show };
+  return { show };
 })();

@@ -3,27 +3,50 @@
 var Report = (window.Report = window.Report || {});
 
 Report.compare = (() => {
-  const { h, seen, number, duration } = Report.dom;
+  const { h, seen, number, duration, cost } = Report.dom;
+  const { color, prepare } = Report.charts;
   const SHOWN = 24; // runs in a plot; the table has all
   let charts = [];
   let table = null;
   let compared = null;
 
-  const FORMATS = { ms: duration, count: number, share: (value) => (value === null ? "" : `${(value * 100).toFixed(1)} %`), text: (value) => (value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value)) };
+  const FORMATS = { ms: duration, dollars: (value) => cost(value), score: (value) => (value === null ? "" : value.toFixed(3)), count: number, share: (value) => (value === null ? "" : `${(value * 100).toFixed(1)} %`), text: (value) => (value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value)) };
 
-  function start(comparison) { compared = comparison; }
+  const baseline = document.getElementById("baseline");
 
-  function show() {
-    if (!compared) return;
+  async function show() {
+    const found = await Report.data.comparison();
+    if (JSON.stringify(found) !== JSON.stringify(compared)) {
+      compared = found;
+      const chosen = baseline.value;
+      baseline.replaceChildren(h("option", { value: "" }, "none"), ...found.runs.map((run, i) => h("option", { value: i }, seen(run))));
+      baseline.value = chosen;
+      if (table) table.destroy();
+      table = null;
+    }
     if (!table) makeTable();
     draw();
+  }
+
+  // What a figure is in brackets: the difference to the baseline's, as a share of it.
+  function difference(figure, at) {
+    const base = figure.values[Number(baseline.value)];
+    const value = figure.values[at];
+    if (baseline.value === "" || Number(baseline.value) === at || typeof base !== "number" || typeof value !== "number") return null;
+    const text = figure.format === "share" ? `${value >= base ? "+" : "−"}${Math.abs((value - base) * 100).toFixed(1)} points`
+      : base === 0 ? "" : `${value >= base ? "+" : "−"}${Math.abs(((value - base) / base) * 100).toFixed(0)} %`;
+    const worse = figure.better && value !== base ? (figure.better === "less") === (value > base) : null;
+    return text ? h("span", { class: worse === null ? "muted" : worse ? "bad" : "good" }, ` (${text})`) : null;
   }
 
   // A row a figure, a column a run: what differs between runs stands side by side.
   function makeTable() {
     const { runs, figures } = compared;
     const data = figures.map((figure, number) => Object.fromEntries([["id", number], ["figure", figure.title], ...runs.map((_, i) => [`run${i}`, figure.values[i]])]));
-    const cell = (place) => h("span", { dir: "auto" }, seen(FORMATS[figures[place.getRow().getData().id].format](place.getValue() ?? null)));
+    const cell = (place) => {
+      const figure = figures[place.getRow().getData().id];
+      return h("span", { dir: "auto" }, seen(FORMATS[figure.format](place.getValue() ?? null)), difference(figure, Number(place.getField().slice(3))));
+    };
     table = new Tabulator(document.getElementById("compare-table"), {
       data, index: "id", layout: "fitDataFill", maxHeight: "46vh", rowHeight: 32, columnDefaults: { headerSort: false },
       columns: [
@@ -33,25 +56,12 @@ Report.compare = (() => {
     });
   }
 
-  // A colour of the style sheet as the canvas needs it: light-dark() already decided.
-  function color(name) {
-    const probe = h("span", { style: { color: `var(${name})` } });
-    document.body.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
-  }
-
   function draw() {
     for (const chart of charts) chart.destroy();
     charts = [];
     const place = document.getElementById("compare-plots");
     place.replaceChildren();
-    const style = getComputedStyle(place);
-    Chart.defaults.color = color("--text");
-    Chart.defaults.borderColor = color("--line");
-    Chart.defaults.font.family = style.getPropertyValue("--font");
-    Chart.defaults.animation = false;
+    prepare();
     const labels = compared.runs.slice(0, SHOWN).map(seen);
     for (const plot of compared.plots) {
       const canvas = h("canvas", { role: "img", "aria-label": `${plot.title}, by run; the figures stand in the table above` });
@@ -69,5 +79,6 @@ Report.compare = (() => {
     if (compared.runs.length > SHOWN) place.prepend(h("p", { class: "muted" }, `The plots show the first ${SHOWN} of ${compared.runs.length} runs, the table all.`));
   }
 
-  return { start, show };
+  baseline.addEventListener("change", () => { if (table) table.destroy(); table = null; show(); });
+  return { show };
 })();

@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.details = (() => {
-  const { h, seen, textBlock, number, duration, time, kindChip, statusChip } = Report.dom;
+  const { h, seen, textBlock, number, duration, time, cost, copyButton, kindChip, statusChip } = Report.dom;
 
   function section(title, content, { open = true, id = null } = {}) {
     if (content === null || content === undefined) return null;
@@ -70,11 +70,11 @@ Report.details = (() => {
   }
 
   function contentOf(content) {
-    if (typeof content === "string") return content ? [textBlock(content)] : [];
+    if (typeof content === "string") return content ? [Report.markdown.block(content)] : [];
     if (!Array.isArray(content)) return content === null || content === undefined ? [] : [tree(content)];
     return content.map((block) => {
-      if (typeof block === "string") return textBlock(block);
-      if (block && typeof block.text === "string") return textBlock(block.text);
+      if (typeof block === "string") return Report.markdown.block(block);
+      if (block && typeof block.text === "string") return Report.markdown.block(block.text);
       return h("div", { class: "block" }, h("span", { class: "muted" }, seen(String((block && block.type) || "block"))), tree(block));
     });
   }
@@ -84,13 +84,23 @@ Report.details = (() => {
       call.id ? h("span", { class: "muted" }, seen(` ${call.id}`)) : null), tree(call.args ?? {}));
   }
 
-  function conversation(span) {
+  // What was said in a span, once: a graph gives back its whole state, which holds what it was given.
+  function messages(span) {
     const before = messagesOf(span.inputs, "human");
-    const after = messagesOf(span.outputs, "ai");
-    if (!before.length && !after.length) return null;
-    // A graph gives back its whole state: what it was given is not said twice.
-    const known = new Set(before.map((message) => JSON.stringify(message)));
-    const all = [...before, ...after.filter((message) => !known.has(JSON.stringify(message)))];
+    const given = new Map();
+    const keyOf = (message) => JSON.stringify([message.type, message.content, message.tool_calls || null, message.tool_call_id || null]);
+    for (const message of before) given.set(keyOf(message), (given.get(keyOf(message)) || 0) + 1);
+    const after = messagesOf(span.outputs, "ai").filter((message) => {
+      const left = given.get(keyOf(message)) || 0;
+      if (left) given.set(keyOf(message), left - 1);
+      return !left;
+    });
+    return [...before, ...after];
+  }
+
+  function conversation(span) {
+    const all = messages(span);
+    if (!all.length) return null;
     const shown = all.length > 60 ? all.slice(-60) : all;
     const list = h("ol", { class: "conversation" }, shown.map(oneMessage));
     if (all.length > shown.length) {
@@ -101,6 +111,13 @@ Report.details = (() => {
     return list;
   }
 
+  // A value as a text that two of them can be compared by.
+  function plainText(value) {
+    const said = messagesOf(value, "");
+    if (!said.length) return JSON.stringify(value, null, 2);
+    return said.map((message) => `${message.type}: ${typeof message.content === "string" ? message.content : JSON.stringify(message.content)}${(message.tool_calls || []).length ? `\n${JSON.stringify(message.tool_calls)}` : ""}`).join("\n\n");
+  }
+
   function oneMessage(message) {
     const about = [message.name, message.tool_call_id].filter(Boolean).join(" ");
     return h("li", { class: `message message-${/^[a-z_]+$/i.test(message.type) ? message.type : "other"}` },
@@ -109,7 +126,7 @@ Report.details = (() => {
   }
 
   // --- facts ------------------------------------------------------------------------------------------------------
-  function facts(span) {
+  function facts(span, dollars) {
     const attributes = span.attributes || {};
     const first = attributes["gen_ai.response.time_to_first_chunk"];
     const tokens = "gen_ai.usage.input_tokens" in attributes || "gen_ai.usage.output_tokens" in attributes;
@@ -119,6 +136,9 @@ Report.details = (() => {
       ["First token", typeof first === "number" ? `after ${duration(first * 1000)}` : ""],
       ["Model", attributes["gen_ai.request.model"] || attributes["gen_ai.response.model"] || attributes["sagemaker.endpoint_name"] || ""],
       ["Tokens", tokens ? `${number(attributes["gen_ai.usage.input_tokens"] ?? 0)} in, ${number(attributes["gen_ai.usage.output_tokens"] ?? 0)} out` : ""],
+      ["Of these", [[attributes["gen_ai.usage.cache_read.input_tokens"], "from a cache"], [attributes["gen_ai.usage.cache_creation.input_tokens"], "into a cache"], [attributes["gen_ai.usage.reasoning.output_tokens"], "reasoning"]]
+        .filter(([count]) => count).map(([count, what]) => `${number(count)} ${what}`).join(", ")],
+      ["Cost", cost(dollars)],
       ["Session", span.session_id || ""],
       ["Tags", (span.tags || []).join(", ")],
     ];
@@ -147,22 +167,16 @@ Report.details = (() => {
       error.stacktrace ? h("details", { class: "inner", open: true }, h("summary", { class: "muted" }, "stack trace"), textBlock(String(error.stacktrace), "text code")) : null);
   }
 
-  function copyButton(span) {
-    const button = h("button", { type: "button", class: "copy", title: "Copy the span as JSON" }, "Copy JSON");
-    button.addEventListener("click", () => {
-      navigator.clipboard.writeText(JSON.stringify(span, null, 2)).then(
-        () => (button.textContent = "Copied"), () => (button.textContent = "The browser refused"));
-    });
-    return button;
-  }
-
-  function show(place, span) {
+  // `more`: scores of the span and its trace, and what to do when one was written.
+  function show(place, span, more = {}) {
     const talk = conversation(span);
+    const scores = Report.scores.section(more.scores, { trace_id: span.trace_id, span_id: more.isRoot ? null : span.span_id }, more.mayWrite, more.done || (() => {}));
     place.replaceChildren(
-      h("header", {}, h("h3", { dir: "auto" }, seen(span.name)), kindChip(span.kind), statusChip(span.status), h("span", { class: "grow" }), copyButton(span)),
-      facts(span),
+      h("header", {}, h("h3", { dir: "auto" }, seen(span.name)), kindChip(span.kind), statusChip(span.status), h("span", { class: "grow" }), copyButton(() => JSON.stringify(span, null, 2), "Copy JSON")),
+      facts(span, more.cost),
       ...[
         section("Error", failure(span.error), { id: "section-error" }),
+        section(more.isRoot ? "Scores of the trace" : "Scores", scores, { id: "section-scores" }),
         section("Conversation", talk, { id: "section-conversation" }),
         section("Inputs", span.inputs === null ? null : tree(span.inputs), { open: !talk, id: "section-inputs" }),
         section("Outputs", span.outputs === null ? null : tree(span.outputs), { open: !talk, id: "section-outputs" }),
@@ -175,5 +189,5 @@ Report.details = (() => {
     place.scrollTop = 0;
   }
 
-  return { show, tree };
+  return { show, tree, messages, oneMessage, plainText };
 })();

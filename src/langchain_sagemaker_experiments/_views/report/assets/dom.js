@@ -64,6 +64,28 @@ Report.dom = (() => {
     return minutes < 60 ? `${minutes} min ${Math.round((ms % 60000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
 
+  // Dollars, exact enough to tell calls apart; a + says that calls without a known price are not in it.
+  function cost(dollars, unpriced) {
+    if (dollars === null || dollars === undefined) return unpriced ? "unknown" : "";
+    const digits = dollars === 0 || dollars >= 1 ? 2 : dollars >= 0.01 ? 4 : 6;
+    return `$${dollars.toFixed(digits)}${unpriced ? " +" : ""}`;
+  }
+
+  function dialog(title, ...content) {
+    const place = document.getElementById("dialog");
+    document.getElementById("dialog-content").replaceChildren(h("h2", {}, title), ...content);
+    place.setAttribute("aria-label", title);
+    place.showModal();
+  }
+
+  function copyButton(textOf, label) {
+    const button = h("button", { type: "button", class: "copy" }, label);
+    button.addEventListener("click", () => {
+      navigator.clipboard.writeText(textOf()).then(() => (button.textContent = "Copied"), () => (button.textContent = "The browser refused"));
+    });
+    return button;
+  }
+
   const two = (value) => String(value).padStart(2, "0");
   function time(ms) {
     if (ms === null || ms === undefined) return "";
@@ -71,9 +93,9 @@ Report.dom = (() => {
     return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   }
 
-  const kindChip = (kind) => h("span", { class: `kind kind-${kind}` }, kind.replace("_", " "));
+  const kindChip = (kind) => h("span", { class: `kind kind-${kind}` }, seen(kind.replace("_", " ")));
   const SIGNS = { ok: "✓", error: "✕", interrupted: "‖", cancelled: "⊘", running: "…" };
   const statusChip = (status) => h("span", { class: `status status-${status}` }, `${SIGNS[status] || "?"} ${status}`);
 
-  return { h, svg, seen, textBlock, number, duration, time, kindChip, statusChip, SIGNS };
+  return { h, svg, seen, textBlock, number, duration, time, cost, dialog, copyButton, kindChip, statusChip, SIGNS };
 })();

@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.timeline = (() => {
-  const { h, seen, duration, kindChip, SIGNS } = Report.dom;
+  const { h, seen, number, duration, cost, kindChip, SIGNS } = Report.dom;
   const ROW = 28;
   const BEYOND = 8;
   const place = document.getElementById("timeline");
@@ -17,6 +17,7 @@ Report.timeline = (() => {
   let length = 1;
   let current = null;
   let told = () => {};
+  let hits = new Set(); // ids of spans that a search in the trace found
 
   // Spans in the order of a tree: children below their parent, in order of their start.
   function arrange(spans) {
@@ -46,6 +47,8 @@ Report.timeline = (() => {
   function show(spans, onChosen) {
     told = onChosen;
     nodes = arrange(spans);
+    hits = new Set();
+    markCauses();
     const starts = spans.map((span) => span.start).filter((value) => value !== null);
     begin = starts.reduce((one, other) => Math.min(one, other), Infinity);
     const end = spans.reduce((latest, span) => Math.max(latest, endOf(span)), begin);
@@ -55,6 +58,25 @@ Report.timeline = (() => {
     drawAxis();
     drawLegend(spans);
     unfold();
+  }
+
+  const errorOf = (span) => (span.error && typeof span.error === "object" ? `${span.error.type}: ${span.error.message}` : span.error);
+
+  // A failed span whose failed child says the same only passed it on.
+  function markCauses() {
+    for (const node of nodes) {
+      const failed = node.span.status === "error";
+      node.passedOn = failed && node.children.some((child) => child.span.status === "error" && errorOf(child.span) === errorOf(node.span));
+      node.cause = failed && !node.passedOn;
+    }
+  }
+
+  const attribute = (span, name) => (span.attributes || {})[name];
+  const tokensOf = (span) => (span.input_tokens ?? attribute(span, "gen_ai.usage.input_tokens") ?? 0) + (span.output_tokens ?? attribute(span, "gen_ai.usage.output_tokens") ?? 0);
+
+  function figuresOf(span) {
+    const tokens = tokensOf(span);
+    return [typeof tokens === "number" && tokens ? `${number(tokens)} tok` : "", cost(span.cost)].filter(Boolean).join(" · ");
   }
 
   const endOf = (span) => span.end ?? (span.start ?? begin) + (span.duration_ms ?? 0);
@@ -84,7 +106,8 @@ Report.timeline = (() => {
   }
 
   function firstToken(span) {
-    const seconds = (span.attributes || {})["gen_ai.response.time_to_first_chunk"];
+    if (typeof span.first_token_ms === "number") return span.first_token_ms;
+    const seconds = attribute(span, "gen_ai.response.time_to_first_chunk");
     return typeof seconds === "number" ? seconds * 1000 : null;
   }
 
@@ -102,16 +125,17 @@ Report.timeline = (() => {
       type: "button", tabindex: "-1", class: node.children.length ? "twisty" : "twisty none", "aria-hidden": "true",
       on: { click: (event) => { event.stopPropagation(); fold(node, !node.folded); } },
     }, node.children.length ? (node.folded ? "▸" : "▾") : "");
-    const sign = span.status === "ok" ? null : h("span", { class: `status-sign status-${span.status}`, title: span.status }, SIGNS[span.status] || "?");
+    const why = node.cause ? "error: the root cause" : node.passedOn ? "error, passed on from within" : span.status;
+    const sign = span.status === "ok" ? null : h("span", { class: `status-sign status-${span.status}${node.passedOn ? " passed-on" : ""}`, title: why }, SIGNS[span.status] || "?");
     const label = h("div", { class: "label", role: "gridcell", style: { "padding-left": `${Math.min(node.depth, 24) * 14}px` } },
-      twisty, kindChip(span.kind), h("span", { class: "name", dir: "auto" }, seen(span.name)), sign);
+      twisty, kindChip(span.kind), h("span", { class: "name", dir: "auto" }, seen(span.name)), sign, node.cause ? h("span", { class: "cause" }, "cause") : null);
     return h("div", {
-      class: `span-row${node === current ? " chosen" : ""}`, role: "row", id: `span-${span.span_id}`, style: { top: `${node.position * ROW}px` },
+      class: `span-row${node === current ? " chosen" : ""}${hits.has(span.span_id) ? " hit" : ""}`, role: "row", id: `span-${span.span_id}`, style: { top: `${node.position * ROW}px` },
       "aria-level": node.depth + 1, "aria-rowindex": node.position + 1, "aria-selected": node === current ? "true" : "false",
       "aria-expanded": node.children.length ? String(!node.folded) : null,
       "aria-label": `${span.kind} ${span.name}, ${span.status}, ${duration(span.duration_ms)}`,
       on: { click: () => { choose(node); place.focus({ preventScroll: true }); } },
-    }, label, h("div", { class: "track", role: "gridcell" }, bar(span)));
+    }, label, h("div", { class: "span-figures", role: "gridcell" }, figuresOf(span)), h("div", { class: "track", role: "gridcell" }, bar(span)));
   }
 
   function bar(span) {
@@ -156,7 +180,7 @@ Report.timeline = (() => {
   }
 
   function chooseId(id) {
-    const node = nodes.find((one) => one.span.span_id === id) || nodes.find((one) => one.span.status === "error") || nodes[0];
+    const node = nodes.find((one) => one.span.span_id === id) || nodes.find((one) => one.cause) || nodes[0];
     for (let above = node && node.parent; above; above = above.parent) above.folded = false;
     unfold();
     if (node) choose(node);
@@ -178,9 +202,18 @@ Report.timeline = (() => {
     event.preventDefault();
   }
 
+  // Mark the spans that a search found, and go to the next of them.
+  function mark(ids) { hits = new Set(ids); draw(); }
+  function nextHit() {
+    const found = nodes.filter((node) => hits.has(node.span.span_id));
+    if (!found.length) return;
+    const at = nodes.indexOf(current);
+    chooseId((found.find((node) => nodes.indexOf(node) > at) || found[0]).span.span_id);
+  }
+
   place.addEventListener("keydown", keys);
   place.addEventListener("scroll", draw, { passive: true });
   window.addEventListener("resize", () => nodes.length && draw());
 
-  return { show, chooseId, focus: () => place.focus({ preventScroll: true }) };
+  return { show, chooseId, mark, nextHit, chosen: () => current && current.span, focus: () => place.focus({ preventScroll: true }) };
 })();

@@ -1,0 +1,1 @@
+"""DuckDB over what the readers read: the index behind the live window."""

@@ -1,0 +1,209 @@
+"""Keeps an index up to date with its source: a list at intervals, and the difference to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from .._reading.collection_pause import collection_paused
+from .._reading.parse import parse_part
+from .._reading.parts import Part, read_all
+from .._reading.problems import Problem
+from .._record.schema import Record
+from ..exceptions import SpanReadError
+from .listing import Listing, Source, list_source
+from .score_table import ScoreTable
+from .span_index import SpanIndex
+
+_BATCH_BYTES: Final = 48 * 1024 * 1024
+"""Bytes of parts that go into the index as one change, approximately."""
+_BATCH_PARTS: Final = 2_000
+_MAX_PROBLEMS: Final = 100
+_FOLDER_INTERVAL: Final = 0.5
+_S3_INTERVAL: Final = 2.0
+_LONGEST_INTERVAL: Final = 120.0
+_DOLLARS_A_LIST: Final = 0.005 / 1_000
+"""Price of one ListObjectsV2 request, S3 Standard, us-east-1."""
+
+Indexed = tuple[str, str, str | None, str | None, list[Record]]
+
+
+@dataclass
+class Status:
+    """How far the index is, and what following the source costs.
+
+    Attributes:
+        ready: everything that was there at the start is in the index.
+        done: parts read of the update that is under way.
+        total: parts of that update.
+        seconds: how long the last look at the source took.
+        interval: seconds from one look to the next.
+        requests_per_hour: list requests to S3; 0 for a folder.
+        dollars_per_day: what they cost at S3's list price.
+        missing: why there is nothing yet.
+        error: why the last look failed.
+        problems: what could not be read.
+    """
+
+    ready: bool = False
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    interval: float = 0.0
+    requests_per_hour: float = 0.0
+    dollars_per_day: float = 0.0
+    missing: str | None = None
+    error: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+class Follower:
+    """Follows a source in a thread of its own until it is stopped.
+
+    Args:
+        where: the source.
+        index: takes what is new.
+        on_change: called, in that thread, after each change of the index or the status.
+    """
+
+    def __init__(self, where: Source, index: SpanIndex, on_change: Callable[[], None]) -> None:
+        self.status = Status()
+        self.listing = Listing()
+        self.scores = ScoreTable(index)
+        self._where = where
+        self._index = index
+        self._on_change = on_change
+        self._stopped = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="window-follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait until the thread has."""
+        self._stopped.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def refresh(self) -> None:
+        """Look at the source now."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._wake.clear()
+            before = (self.status.ready, self.status.error, self.status.missing)
+            try:
+                self.update()
+                self.status.error = None
+            except Exception as error:  # whatever it is: the window says so, and looks again
+                self.status.error = str(error) or type(error).__name__
+            if before != (self.status.ready, self.status.error, self.status.missing):
+                self._on_change()
+            self._wake.wait(self.status.interval or _S3_INTERVAL)
+
+    def update(self) -> None:
+        """Look at the source once, and bring the index up to date.
+
+        Raises:
+            SpanReadError: the source can't be reached.
+        """
+        listing = self.listing = list_source(self._where)
+        self._tell_cost(listing)
+        known, old = self._index.parts()
+        fresh = [
+            part
+            for address, part in listing.parts.items()
+            if address not in known or known[address][1] != listing.fingerprints[address]
+        ]
+        old += [
+            number
+            for address, (number, fingerprint) in known.items()
+            if listing.fingerprints.get(address) != fingerprint
+        ]
+        self._read(fresh, listing)
+        if self.scores.update(listing.scores, listing.fingerprints, self.status.problems):
+            self._on_change()
+        if old and not self._stopped.is_set():
+            again = self._index.remove(old)
+            self._on_change()
+            self._again(again, listing)
+        self.status.ready = self.status.ready or not self._stopped.is_set()
+
+    def _again(self, addresses: list[str], listing: Listing) -> None:
+        """Read parts again whose records had given way to records that are gone."""
+        known, _ = self._index.parts()
+        self._read([listing.parts[address] for address in addresses], listing)
+        self._index.remove([known[address][0] for address in addresses])
+        if addresses:
+            self._on_change()
+
+    def _read(self, parts: list[Part], listing: Listing) -> None:
+        self.status.done, self.status.total = 0, len(parts)
+        with collection_paused():
+            waiting = self._contents(parts, listing)
+            for batch in _batches(waiting):
+                self._index.add(self._counted(batch))
+                self._on_change()
+
+    def _contents(self, parts: list[Part], listing: Listing) -> Iterator[tuple[Part, str, Any]]:
+        problems: list[Problem] = []
+        try:
+            for part, contents in read_all(parts, problems):
+                yield part, listing.fingerprints[part.address], contents
+                if self._stopped.is_set():
+                    return
+        except SpanReadError as error:
+            # Compacted or removed since it was listed: the next look knows.
+            self._problem(str(error))
+        for problem in problems:
+            self._problem(str(problem))
+
+    def _counted(self, batch: list[tuple[Part, str, Any]]) -> Iterator[Indexed]:
+        while batch:
+            part, fingerprint, contents = batch.pop(0)
+            problems: list[Problem] = []
+            records = parse_part(part.address, contents.data, problems)
+            for place, record in enumerate(records):
+                record["line"] = place
+            for problem in problems:
+                self._problem(str(problem))
+            yield part.address, fingerprint, contents.experiment, contents.run, records
+            self.status.done += 1
+
+    def _problem(self, text: str) -> None:
+        if text not in self.status.problems and len(self.status.problems) < _MAX_PROBLEMS:
+            self.status.problems.append(text)
+
+    def _tell_cost(self, listing: Listing) -> None:
+        status = self.status
+        status.seconds, status.missing = listing.seconds, listing.missing
+        if not listing.pages:
+            status.interval = max(_FOLDER_INTERVAL, min(5 * listing.seconds, _LONGEST_INTERVAL))
+            return
+        wanted = max(_S3_INTERVAL, float(listing.pages), 5 * listing.seconds)
+        status.interval = min(wanted, _LONGEST_INTERVAL)
+        status.requests_per_hour = listing.pages * 3_600 / status.interval
+        status.dollars_per_day = status.requests_per_hour * 24 * _DOLLARS_A_LIST
+
+
+def _batches(contents: Iterator[tuple[Part, str, Any]]) -> Iterator[list[tuple[Part, str, Any]]]:
+    batch: list[tuple[Part, str, Any]] = []
+    size = 0
+    for item in contents:
+        batch.append(item)
+        size += len(item[2].data)
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_PARTS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,70 @@
+"""Runs side by side, from the index: the figures of `compare_runs`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ..._record.model_facts import MODEL_KINDS
+from ..report.comparison import comparison
+
+if TYPE_CHECKING:
+    from ..._query.span_index import SpanIndex
+
+_MAX_VALUES = 5
+
+
+def live_comparison(index: SpanIndex) -> dict[str, Any]:
+    """Return what the page shows of runs side by side."""
+    import pandas as pd
+
+    rows = index.ask(_RUNS, {"models": list(MODEL_KINDS)})
+    settings = _settings(index)
+    names = sorted({name for values in settings.values() for name in values})
+    for row in rows:
+        told = settings.get(row.pop("run"), {})
+        row.update({name: _parameter(told.get(name, [])) for name in names})
+    columns = list(rows[0]) if rows else ["experiment_name", "run_name"]
+    frame = pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=object) for name in columns}
+    )
+    return comparison(frame)
+
+
+def _settings(index: SpanIndex) -> dict[int, dict[str, list[Any]]]:
+    found: dict[int, dict[str, list[Any]]] = {}
+    for row in index.ask("SELECT DISTINCT run, settings FROM spans WHERE settings IS NOT NULL"):
+        of_run = found.setdefault(row["run"], {})
+        for name, value in orjson.loads(row["settings"]).items():
+            values = of_run.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return found
+
+
+def _parameter(values: list[Any]) -> Any:
+    if len(values) > _MAX_VALUES:
+        return f"{len(values)} different values"
+    return values[0] if len(values) == 1 else values or None
+
+
+_RUNS = """
+WITH t AS (
+    SELECT run, min(start_us) AS first, count(*) AS traces, sum(spans)::BIGINT AS spans,
+        count(*) FILTER (status = 'error') AS errors,
+        quantile_cont(duration_ms, [0.5, 0.9, 0.99]) AS latency,
+        sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+        sum(cost) AS cost
+    FROM traces LEFT JOIN live.costs USING (trace_id) GROUP BY run),
+m AS (
+    SELECT run, count(*) AS calls, quantile_cont(duration_ms, [0.5, 0.9]) AS latency,
+        quantile_cont(first_token_ms, 0.5) AS first_token
+    FROM spans WHERE kind IN $models GROUP BY run)
+SELECT t.run, r.experiment_name, r.run_name, traces, spans, coalesce(m.calls, 0) AS model_calls,
+    errors, errors / traces AS error_rate, t.latency[1] AS latency_p50_ms,
+    t.latency[2] AS latency_p90_ms, t.latency[3] AS latency_p99_ms,
+    m.latency[1] AS model_latency_p50_ms, m.latency[2] AS model_latency_p90_ms,
+    m.first_token AS time_to_first_token_p50_ms, input_tokens, output_tokens, cost
+FROM t LEFT JOIN m USING (run) LEFT JOIN runs r USING (run) ORDER BY t.first NULLS LAST
+"""
