@@ -63,7 +63,7 @@ def test_the_notebook_shows_runs_spans_traces_and_the_report(sdk: Sdk, executed:
     assert logs.count("langchain-sagemaker-tracker-run-scenario-") >= 3
     assert "s3://sagemaker-us-east-1-" in logs
     assert "SimpleSequentialChain" in outputs(notebook, "spans[[")
-    assert "AgentExecutor" in outputs(notebook, "trace_table(spans)[[")
+    assert "AgentExecutor" in outputs(notebook, "trace_table(spans)[")
     report = outputs(notebook, "render_report(spans, ")
     assert "<iframe srcdoc=" in report
     assert "3 traces, 14 spans" in report
