@@ -27,7 +27,13 @@ from .handler import SageMakerCallbackHandler
 from .spans import Span
 
 if TYPE_CHECKING:
-    from ._analysis.figures import cost, repeated_prompts, slowest_traces, summarize
+    from ._analysis.figures import (
+        cost,
+        repeated_prompts,
+        slowest_traces,
+        summarize,
+        summarize_spans,
+    )
     from ._analysis.runs import compare_runs
     from ._analysis.traces import trace_table
     from ._calls import record_calls
@@ -38,8 +44,8 @@ if TYPE_CHECKING:
     from ._export import export_spans
     from ._reading import load_scores, load_spans
     from ._recording.open_spans import current_trace_id
-    from ._scale import Compacted, athena_ddl, compact, scan_spans
-    from ._sync.upload import SyncResult, sync
+    from ._scale import Compacted, athena_ddl, compact, compact_runs, scan_spans
+    from ._sync.upload import SyncResult, sync, sync_offline_runs
     from ._views.report import Report, render_report
     from ._views.server import Window, view
 
@@ -63,6 +69,7 @@ __all__ = [
     "__version__",
     "athena_ddl",
     "compact",
+    "compact_runs",
     "compare_runs",
     "cost",
     "current_trace_id",
@@ -76,16 +83,21 @@ __all__ = [
     "scan_spans",
     "slowest_traces",
     "summarize",
+    "summarize_spans",
     "sync",
+    "sync_offline_runs",
     "trace_table",
     "view",
 ]
 
 # Names whose modules load more than the handler needs; they are imported when they are first used.
 _LAZY = {
-    **dict.fromkeys(("Compacted", "athena_ddl", "compact", "scan_spans"), "._scale"),
     **dict.fromkeys(
-        ("cost", "repeated_prompts", "slowest_traces", "summarize"), "._analysis.figures"
+        ("Compacted", "athena_ddl", "compact", "compact_runs", "scan_spans"), "._scale"
+    ),
+    **dict.fromkeys(
+        ("cost", "repeated_prompts", "slowest_traces", "summarize", "summarize_spans"),
+        "._analysis.figures",
     ),
     "FlushResult": "._delivery.flush",
     "BotoRun": "._destinations.boto_run",
@@ -102,6 +114,7 @@ _LAZY = {
     "record_calls": "._calls",
     "render_report": "._views.report",
     "sync": "._sync",
+    "sync_offline_runs": "._sync",
     "trace_table": "._analysis.traces",
     "view": "._views.server",
 }

@@ -505,10 +505,10 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(
     tmp_path: Path, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from langchain_sagemaker_experiments import sync
-    from langchain_sagemaker_experiments._destinations.sagemaker_run import SageMakerRunDestination
+    from langchain_sagemaker_experiments._destinations.boto_run import BotoRunDestination
 
     run = offline(tmp_path)
-    write = SageMakerRunDestination.write
+    write = BotoRunDestination.write
     written: list[str] = []
 
     def failing(self: Any, name: str, data: bytes) -> str:
@@ -517,12 +517,12 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(
         written.append(name)
         return write(self, name, data)
 
-    monkeypatch.setattr(SageMakerRunDestination, "write", failing)
+    monkeypatch.setattr(BotoRunDestination, "write", failing)
     with pytest.raises(
         FlushError, match="the network is down.*Nothing is lost: 3 parts have been sent, 2 wait"
     ):
         sync(run.path, sagemaker_session=session)
-    monkeypatch.setattr(SageMakerRunDestination, "write", write)
+    monkeypatch.setattr(BotoRunDestination, "write", write)
     result = sync(run.path, sagemaker_session=session)
     assert (result.parts, result.skipped) == (2, 3)
     assert len(load_spans(experiment_name="e", run_name="r")) == 5

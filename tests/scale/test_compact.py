@@ -24,6 +24,7 @@ from langchain_sagemaker_experiments import (
     OfflineRun,
     SageMakerCallbackHandler,
     compact,
+    compact_runs,
     load_spans,
 )
 from langchain_sagemaker_experiments._scale import compaction as _compact
@@ -64,7 +65,7 @@ def test_spans_read_the_same_after_as_before(tmp_path: Path) -> None:
     write(tmp_path, "one", 12)
     write(tmp_path, "two", 3)
     before = load_spans(tmp_path)
-    done = compact(tmp_path)
+    done = compact_runs(tmp_path)
     assert (done.runs, done.parts, done.spans, done.files) == (2, 15, 75, 2)
     same(tmp_path, before)
     same(tmp_path / "e" / "one", before[before["run_name"] == "one"])

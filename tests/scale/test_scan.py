@@ -24,6 +24,7 @@ from langchain_sagemaker_experiments import (
     scan_spans,
     slowest_traces,
     summarize,
+    summarize_spans,
 )
 from langchain_sagemaker_experiments.local import local_sagemaker
 
@@ -213,3 +214,8 @@ def test_the_athena_table_has_the_files_columns_and_places() -> None:
         athena_ddl("s3://b/p", experiments=["e"], runs=["r"], since="yesterday")
     with pytest.raises(ValueError, match="is no s3:// address that fits"):
         athena_ddl("s3://b/p'--", experiments=["e"], runs=["r"])
+
+
+def test_the_better_name_of_summarize_is_the_same_function() -> None:
+    assert summarize_spans is summarize
+    assert "older name" in (summarize.__doc__ or "")

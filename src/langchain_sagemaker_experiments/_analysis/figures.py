@@ -44,11 +44,11 @@ _NEEDED: Final = (
 )
 
 
-def summarize(
+def summarize_spans(
     spans: Any, by: By | Sequence[By] = "model", *, models_only: bool | None = None
 ) -> pd.DataFrame:
     """Return tokens, latency percentiles, error rate and time to first token by model, component,
-    session, day, run or kind.
+    session, day, run or kind. `summarize` is the older name of this function and goes on working.
 
     Args:
         spans: a frame of `load_spans` or `scan_spans`; of the latter only the columns needed are
@@ -76,6 +76,9 @@ def summarize(
         narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
     narrow = narrow.assign(**{key: narrow[key].fillna("").astype(str) for key in keys})
     return _grouped(narrow, keys, _figures, _FIGURES)
+
+
+summarize = summarize_spans
 
 
 def _keys(by: By | Sequence[By]) -> list[str]:

@@ -297,6 +297,13 @@ def sync(
         str | None, typer.Option("--run", "-r", help="Run to sync into.", show_default=False)
     ] = None,
     extra_arg: ExtraArgs = None,
+    abandoned: Annotated[
+        bool,
+        typer.Option(
+            "--abandoned",
+            help="Also what was written on another machine, by a process that you know has ended.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload what was recorded offline. Also what was kept when a process ended; safe to interrupt
@@ -304,7 +311,7 @@ def sync(
     """
     from .sync import run_sync
 
-    run_sync(_out, _err, folder, experiment, run, _extra_args(extra_arg), as_json)
+    run_sync(_out, _err, folder, experiment, run, _extra_args(extra_arg), abandoned, as_json)
 
 
 def _extra_args(given: list[str] | None) -> dict[str, str]:

@@ -295,6 +295,11 @@ class BotoRun:
                 raise
         self._metrics.send()
 
+    @property
+    def waiting_metrics(self) -> int:
+        """Metrics that were logged and that SageMaker has not taken yet."""
+        return len(self._metrics)
+
     def send_metrics(self) -> None:
         """Send the metrics that wait, and nothing else.
 

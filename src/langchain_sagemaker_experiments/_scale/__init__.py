@@ -3,7 +3,7 @@ on either engine.
 """
 
 from .athena import athena_ddl
-from .compaction import Compacted, compact
+from .compaction import Compacted, compact, compact_runs
 from .scan import scan_spans
 
-__all__ = ["Compacted", "athena_ddl", "compact", "scan_spans"]
+__all__ = ["Compacted", "athena_ddl", "compact", "compact_runs", "scan_spans"]

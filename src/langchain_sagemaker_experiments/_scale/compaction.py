@@ -86,7 +86,7 @@ class Compacted:
     problems: list[Problem] = field(default_factory=list)
 
 
-def compact(
+def compact_runs(
     source: Any = None,
     *,
     experiment_name: str | None = None,
@@ -97,7 +97,7 @@ def compact(
     progress: Callable[[str], None] | None = None,
 ) -> Compacted:
     """Put the parts of a run, an experiment, or whatever lies below an address or a folder, into
-    Parquet.
+    Parquet. `compact` is the older name of this function and goes on working.
 
     The Parquet files lie beside the parts, in
     `langchain-traces/compacted/experiment_name=…/run_name=…/date=…/`, zstd-compressed, and are read
@@ -148,6 +148,9 @@ def compact(
                 "compaction removes it."
             ) from error
     return result
+
+
+compact = compact_runs
 
 
 def _store(folder: str, sagemaker_session: Any, extra_args: Mapping[str, Any] | None) -> Store:

@@ -61,7 +61,27 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file of JSON lines; none when there is no file, no torn ones, and
     nothing that is no object.
     """
-    return iter(LogPosition().read(path)[0])
+    return (entry for _, entry in read_entries(path))
+
+
+def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each object behind a byte of a file of JSON lines, with the byte at which its line
+    ends. A last line without its end is torn, or still being written, and does not count.
+
+    Raises:
+        OSError: the file can't be read, or is no regular file.
+    """
+    try:
+        file = open_regular(path)
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(offset)
+        for line in file:
+            offset += len(line)
+            if line.endswith(b"\n"):
+                for entry in _object_of(line):
+                    yield offset, entry
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,31 @@ upload before they ended.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .._delivery import spool as _spool
-from .._destinations.offline_run import LOG_NAME
+import orjson
+
+from .._reading import Problem
 from .._storage.keys import (
     EVALUATIONS_FOLDER,
+    LIVE_PREFIX,
     PART_PREFIX,
     PART_SUFFIX,
+    RUN_LOG,
     SCORES_FOLDER,
     SCORES_PREFIX,
+    SPOOL_PREFIX,
+    TARGET_NAME,
     TRACES_FOLDER,
+    is_part,
 )
+from .._storage.regular_files import list_files, read_regular
+from .._storage.writer_lock import WRITER_FILE, WriterState, process_state, writer_state
 from ..exceptions import SpanReadError
 
 
@@ -40,26 +50,48 @@ class Bundle:
     log: Path | None = None
     is_spool: bool = False
 
+    def writer(self) -> WriterState:
+        """Return whether somebody still writes a spool. An `OfflineRun`'s parts are whole at any
+        time.
+        """
+        if not self.is_spool:
+            return "dead"
+        if (self.folder / WRITER_FILE).exists():
+            return writer_state(self.folder)
+        # Without a note: the target is written when a process ends.
+        is_ended = (self.folder / TARGET_NAME).exists()
+        return "dead" if is_ended else _state_by_name(self.folder.name)
+
     def parts(self) -> list[Path]:
-        """Return the parts that are whole, oldest first."""
-        names = (
-            [PART_PREFIX]
-            if not self.is_spool or _writer_lives(self.folder)
-            else [PART_PREFIX, _spool.LIVE_PREFIX]
-        )
-        return sorted(
-            path for prefix in names for path in self.folder.glob(f"{prefix}*{PART_SUFFIX}")
-        )
+        """Return the parts, oldest first."""
+        return self._files(self.folder, (PART_PREFIX, LIVE_PREFIX) if self.is_spool else None)
 
     def score_parts(self) -> list[Path]:
-        """Return the parts of scores that are whole, oldest first."""
-        if not self.is_spool:
-            folder = self.folder.parent / SCORES_FOLDER
-        elif _writer_lives(self.folder):
-            return []  # it may still be written to
-        else:
-            folder = self.folder
-        return sorted(folder.glob(f"{SCORES_PREFIX}*{PART_SUFFIX}"))
+        """Return the parts of scores, oldest first."""
+        folder = self.folder if self.is_spool else self.folder.parent / SCORES_FOLDER
+        return self._files(folder, (SCORES_PREFIX,))
+
+    def faults(self) -> list[Problem]:
+        """Return what is named like a part and is none: it is not sent. A link might lead to any
+        file of this machine.
+        """
+        problems = []
+        for folder in (self.folder, self.folder.parent / SCORES_FOLDER):
+            for path in sorted(folder.glob(f"*{PART_SUFFIX}")):
+                if is_part(path.name) and (path.is_symlink() or not path.is_file()):
+                    problems.append(Problem(str(path), "no regular file, not sent"))
+        return problems
+
+    @staticmethod
+    def _files(folder: Path, prefixes: tuple[str, ...] | None) -> list[Path]:
+        return sorted(
+            path
+            for path in folder.glob(f"*{PART_SUFFIX}")
+            if is_part(path.name)
+            and (prefixes is None or path.name.startswith(prefixes))
+            and path.is_file()
+            and not path.is_symlink()
+        )
 
 
 def find_bundles(folder: Path) -> list[Bundle]:
@@ -71,67 +103,80 @@ def find_bundles(folder: Path) -> list[Bundle]:
     """
     if not folder.is_dir():
         raise SpanReadError(f"There is no folder {folder}.")
-    found = [
-        _spool_bundle(path) for path in [folder, *sorted(folder.glob("spool-*"))] if _is_spool(path)
-    ]
-    for run in _recorded_runs(folder):
-        log = run / LOG_NAME
-        found.append(
-            Bundle(run / TRACES_FOLDER, run.parent.name, run.name, log if log.is_file() else None)
-        )
-    known = {bundle.log for bundle in found}
-    for log in sorted(folder.rglob(LOG_NAME)):
-        if log not in known:
-            found.append(
-                Bundle(log.parent / TRACES_FOLDER, log.parent.parent.name, log.parent.name, log)
-            )
-    if not found:
+    spools = [folder, *sorted(folder.glob(f"{SPOOL_PREFIX}*"))]
+    bundles = [_spool_bundle(path) for path in spools if _is_spool(path)]
+    bundles += [_offline_bundle(run) for run in _offline_runs(folder)]
+    if not bundles:
         raise SpanReadError(
             f"There is nothing to sync in {folder}: no run of an OfflineRun and no spool."
         )
-    return found
+    return bundles
 
 
-def _recorded_runs(folder: Path) -> list[Path]:
-    """Folders of runs that hold spans or scores."""
-    found = [*folder.rglob(TRACES_FOLDER), *folder.rglob(SCORES_FOLDER)]
-    return sorted({place.parent for place in found if EVALUATIONS_FOLDER not in place.parts})
+def _offline_runs(folder: Path) -> list[Path]:
+    """Folders of runs that hold spans, scores or a log."""
+    runs = {folder.parent} if folder.name in (TRACES_FOLDER, SCORES_FOLDER) else set()
+    for listed in list_files(folder):
+        path = Path(listed.path)
+        if EVALUATIONS_FOLDER in path.parts:
+            continue
+        is_folder = path.name in (TRACES_FOLDER, SCORES_FOLDER) and listed.fault is not None
+        if (is_folder and path.is_dir() and not path.is_symlink()) or (
+            path.name == RUN_LOG and listed.fault is None
+        ):
+            runs.add(path.parent)
+    return sorted(runs)
 
 
-def _is_spool(path: Path) -> bool:
-    return path.is_dir() and any(
-        any(path.glob(pattern))
-        for pattern in (
-            _spool.TARGET,
-            f"{_spool.LIVE_PREFIX}*{PART_SUFFIX}",
-            f"{PART_PREFIX}*{PART_SUFFIX}",
-            f"{SCORES_PREFIX}*{PART_SUFFIX}",
-        )
+def _offline_bundle(run: Path) -> Bundle:
+    log = run / RUN_LOG
+    place = Path(os.path.abspath(run))
+    return Bundle(
+        run / TRACES_FOLDER, place.parent.name, place.name, log if log.is_file() else None
     )
 
 
+def _is_spool(path: Path) -> bool:
+    if path.name in (TRACES_FOLDER, SCORES_FOLDER) or not path.is_dir():
+        return False
+    patterns = (f"{prefix}*{PART_SUFFIX}" for prefix in (LIVE_PREFIX, PART_PREFIX, SCORES_PREFIX))
+    return any(any(path.glob(pattern)) for pattern in (TARGET_NAME, *patterns))
+
+
 def _spool_bundle(path: Path) -> Bundle:
-    try:
-        target = json.loads((path / _spool.TARGET).read_text())
-    except (OSError, ValueError):
-        target = {}
-    return Bundle(path, target.get("experiment_name"), target.get("run_name"), is_spool=True)
+    target: Any = None
+    with contextlib.suppress(OSError, ValueError):  # else the user says which run it is
+        target = orjson.loads(read_regular(path / TARGET_NAME))
+    names = target if isinstance(target, dict) else {}
+    experiment, run = names.get("experiment_name"), names.get("run_name")
+    return Bundle(
+        path,
+        experiment if isinstance(experiment, str) else None,
+        run if isinstance(run, str) else None,
+        is_spool=True,
+    )
 
 
-def _writer_lives(folder: Path) -> bool:
-    """Tell whether the process that writes a spool is still there, as far as can be told from its
-    name on this machine.
+def _state_by_name(name: str) -> WriterState:
+    """The state of the writer of a folder without a note, by the process number in its name."""
+    pieces = name.split("-")
+    if len(pieces) < 3 or not pieces[1].isdecimal():
+        return "dead"
+    return process_state({"host": socket.gethostname(), "pid": int(pieces[1])})
+
+
+def clear(bundle: Bundle, sent: set[str], own_files: tuple[str, ...]) -> None:
+    """Remove the parts of a spool that have arrived, and, when nothing else is left, its other
+    files.
+
+    Args:
+        bundle: a spool whose writer is dead.
+        sent: names of what has arrived.
+        own_files: names of what sync itself keeps there.
     """
-    try:
-        number = int(folder.name.split("-")[1])
-    except (IndexError, ValueError):
-        return False
-    if folder.name.split("-")[0] != "spool":
-        return False
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    for part in (*bundle.parts(), *bundle.score_parts()):
+        if part.name in sent:
+            part.unlink(missing_ok=True)
+    if not bundle.parts() and not bundle.score_parts():
+        for name in (*own_files, TARGET_NAME, WRITER_FILE):
+            (bundle.folder / name).unlink(missing_ok=True)
