@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from langchain_sagemaker_experiments import (
+    BotoRun,
     OfflineRun,
     SageMakerCallbackHandler,
     SpanReadError,
@@ -227,6 +228,15 @@ def test_metrics_that_were_throttled_are_sent_once_by_the_next_sync(
     client = boto3.client("sagemaker")
     described = client.describe_trial_component(TrialComponentName="e-r")
     assert described["Parameters"]["mine"] == {"NumberValue": 7.0}
+
+
+def test_a_run_tells_how_many_metrics_wait(local):
+    run = BotoRun("e", "r")
+    for step in range(12):
+        run.log_metric("loss", 0.5, step=step)
+    assert run.waiting_metrics == 2
+    run.send_metrics()
+    assert run.waiting_metrics == 0
 
 
 # --- what others wrote ----------------------------------------------------------------------------
