@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ._evaluation.score_log import log_score
     from ._export import export_spans
     from ._reading import load_scores, load_spans
-    from ._recording.open_spans import current_trace_id
+    from ._recording.current_trace import current_trace_id
     from ._scale import Compacted, athena_ddl, compact, compact_runs, scan_spans
     from ._sync.upload import SyncResult, sync, sync_offline_runs
     from ._views.report import Report, render_report
@@ -107,7 +107,7 @@ _LAZY = {
     "Window": "._views.server",
     "compare_runs": "._analysis.runs",
     "export_spans": "._export",
-    "current_trace_id": "._recording.open_spans",
+    "current_trace_id": "._recording.current_trace",
     "load_scores": "._reading",
     "load_spans": "._reading",
     "log_score": "._evaluation.score_log",

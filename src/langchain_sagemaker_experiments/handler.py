@@ -1,41 +1,42 @@
-"""`SageMakerCallbackHandler`: the public face. Its settings, its run, its flushes; the callbacks
-themselves are in `_callbacks`.
+"""`SageMakerCallbackHandler`: the public face. Its arguments, its run, its flushes; LangChain's
+callbacks are in `_recording.langchain_events`, its parts are put together in `_delivery.assembly`.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from ._delivery import process_exit as _exit
 from ._delivery.background_flush import BackgroundFlush
-from ._langchain_values import ComponentCache, know_values, run_parameters
 from ._record.limits import (
     DEFAULT_ABANDONED_AFTER,
     DEFAULT_BUFFER_BYTES,
     DEFAULT_MAX_FIELD_BYTES,
     DEFAULT_MAX_OPEN_SPANS,
 )
-from ._recording.arguments import check_settings
-from ._recording.langchain_events import STREAM_PLACEHOLDER, Callbacks
-from ._recording.manual_spans import connect
-from ._recording.open_spans import Recorder
+from ._recording.arguments import check_settings, content_is_recorded
+from ._recording.langchain_events import LangChainEvents
 from .exceptions import DestinationError
 
 if TYPE_CHECKING:
     from ._delivery.flush import FlushResult
     from ._destinations import Destination
     from ._masking.masking import Redact
+    from ._record.schema import Kind
+    from ._recording.active_span import ActiveSpan
+    from .spans import Span
 
 logger = logging.getLogger(__name__)
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-class SageMakerCallbackHandler(Callbacks):
+
+class SageMakerCallbackHandler(LangChainEvents):
     """Records every LLM, chat model, chain, tool, agent and retriever call as a span, and uploads
     them to a SageMaker Run.
 
@@ -70,6 +71,12 @@ class SageMakerCallbackHandler(Callbacks):
         flush_interval: seconds between flushes from a background thread; None, the default, for
             flushes by hand only.
         flush_bytes: with `flush_interval`, also flush once this many bytes wait.
+        record_content: False leaves prompts, outputs, arguments and messages of errors out: shape,
+            times, tokens, models and kinds of errors stay. By default True, unless the environment
+            variable `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says no.
+        run_inline: handle the events of async calls in place. LangChain then skips other handlers
+            that are not inline at the start of completion models called asynchronously
+            (langchain#39633); False gives them all events, and costs a thread for each event.
         abandoned_after: seconds after which, at a flush, an open span is closed as cancelled when
             its root has ended (24 times as long while the root is open, or for a root). Default:
             one hour.
@@ -92,24 +99,13 @@ class SageMakerCallbackHandler(Callbacks):
         buffer_bytes: int = DEFAULT_BUFFER_BYTES,
         sample_rate: float = 1.0,
         record_tokens: bool = False,
+        record_content: bool | None = None,
+        run_inline: bool = True,
         max_open_spans: int = DEFAULT_MAX_OPEN_SPANS,
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
         flush_interval: float | None = None,
         flush_bytes: int | None = None,
     ) -> None:
-        # Imported here: they load orjson, botocore and the expressions for secrets, which nobody
-        # needs who only imports the name of this class.
-        from ._delivery.flush import Pipeline
-        from ._delivery.record_writer import RecordWriter
-        from ._delivery.run_summary import Summary
-        from ._delivery.score_buffer import ScoreBuffer
-        from ._delivery.score_lines import score_line
-        from ._delivery.spool import Spool
-        from ._encoding.encoder import Encoder
-        from ._encoding.repeated import Repeated
-
-        super().__init__()
-        connect()
         check_settings(
             spool_dir=spool_dir,
             redact=redact,
@@ -117,58 +113,33 @@ class SageMakerCallbackHandler(Callbacks):
             max_field_bytes=max_field_bytes,
             buffer_bytes=buffer_bytes,
             sample_rate=sample_rate,
+            record_content=record_content,
             max_open_spans=max_open_spans,
             abandoned_after=abandoned_after,
             flush_interval=flush_interval,
             flush_bytes=flush_bytes,
         )
+        # Imported here: it loads orjson, botocore and the table of secrets, which a program that
+        # only imports the name of this class does not need.
+        from ._delivery.assembly import HandlerSettings, assemble
+
+        self._parts = assemble(
+            HandlerSettings(
+                durable=durable,
+                spool_dir=spool_dir,
+                redact=redact,
+                max_field_bytes=max_field_bytes,
+                keep_media=keep_media,
+                buffer_bytes=buffer_bytes,
+                sample_rate=sample_rate,
+                record_content=content_is_recorded(record_content),
+                max_open_spans=max_open_spans,
+                abandoned_after=abandoned_after,
+            )
+        )
+        super().__init__(self._parts.capture, record_tokens=record_tokens, run_inline=run_inline)
+        self._pipeline = self._parts.pipeline
         self._extra_args = dict(extra_args or {})
-        self._record_tokens = record_tokens
-        self._faults: dict[str, int] = {}
-        known = know_values(keep_media=keep_media)
-        # A line that is written at once stands alone: there is nothing it could share a list with.
-        shared_lists = None if durable else known.fields_of
-        encoder = Encoder(
-            known.choose,
-            max_bytes=max_field_bytes,
-            keep_media=keep_media,
-            fields_of=shared_lists,
-            keepers=known.keepers,
-        )
-        self._encode, self._take, self._encode_settings = (
-            encoder.encode,
-            encoder.take,
-            encoder.encode_settings,
-        )
-        self._encode_metadata = Repeated(encoder.encode).encode
-        self._encode_invocation = Repeated(encoder.encode_settings).encode
-        self._taken_placeholder = self._take(STREAM_PLACEHOLDER)
-        self._components = ComponentCache(self._encode)
-        writer = RecordWriter(
-            Summary(run_parameters),
-            known.thaw,
-            redact=redact if callable(redact) else None,
-            mask=redact is not None,
-            keep_media=keep_media,
-        )
-        spool = Spool(spool_dir)
-        to_line = partial(
-            score_line, redact=redact if callable(redact) else None, mask=redact is not None
-        )
-        self._pipeline = Pipeline(
-            writer,
-            ScoreBuffer(to_line, spool, durable=durable),
-            budget=buffer_bytes,
-            spool=spool,
-            durable=durable,
-        )
-        self._recorder = Recorder(
-            self._pipeline.sink,
-            max_open_spans=max_open_spans,
-            abandoned_after=abandoned_after,
-            sample_rate=sample_rate,
-        )
-        self._open = self._recorder.open
         self._destination: Destination | None = None
         self._run: Any = None
         self.run = run
@@ -176,7 +147,8 @@ class SageMakerCallbackHandler(Callbacks):
         if flush_interval is not None:
             self._background = BackgroundFlush(self._flush_if_needed, flush_interval)
             if flush_bytes is not None:
-                self._recorder.sink = self._pipeline.wake_at(flush_bytes, self._background.wake)
+                sink = self._pipeline.wake_at(flush_bytes, self._background.wake)
+                self._parts.open_spans.sink = sink
         _exit.watch(self)
 
     # --- the run ----------------------------------------------------------------------------------
@@ -210,6 +182,90 @@ class SageMakerCallbackHandler(Callbacks):
             )
         return destination_for(run, self._extra_args)
 
+    # --- spans by hand ----------------------------------------------------------------------------
+    def span(
+        self,
+        name: str,
+        kind: Kind | str = "custom",
+        inputs: Any = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ActiveSpan:
+        """Record a block of code as a span: `with handler.span("rank", kind="tool") as span:`.
+
+        LangChain calls inside become its children; inside a LangChain run it becomes that run's
+        child.
+
+        Args:
+            name: what is shown for it.
+            kind: one of the record's kinds, in upper or lower case.
+            inputs: any value, as it is now.
+            tags: as LangChain's.
+            metadata: as LangChain's; `session_id` in it names the session.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        return self._parts.manual.span(name, kind, inputs, tags, metadata)
+
+    @overload
+    def traced(self, function: F, /) -> F: ...
+    @overload
+    def traced(
+        self, function: None = None, /, *, name: str | None = None, kind: Kind | str = "custom"
+    ) -> Callable[[F], F]: ...
+    def traced(
+        self, function: Any = None, /, *, name: str | None = None, kind: Kind | str = "custom"
+    ) -> Any:
+        """Decorate a function, coroutine function or (async) generator: each call is a span,
+        arguments in, result out.
+
+        Use it bare, `@handler.traced`, or with arguments, `@handler.traced(name="rank",
+        kind="tool")`. What a generator yields is recorded as a list; one that is closed early is
+        recorded as cancelled.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        manual = self._parts.manual
+        if function is None:
+            return lambda decorated: manual.traced(decorated, name, kind)
+        return manual.traced(function, name, kind)
+
+    trace = traced
+    """The older name of `traced`."""
+
+    def log_trace(self, span: Span) -> str:
+        """Record a tree of spans built by hand; return the id of its trace.
+
+        Raises:
+            TypeError: it is no `Span`.
+        """
+        return self._parts.manual.log_trace(span)
+
+    def log_architecture(self, runnable: Any, name: str | None = None) -> str:
+        """Record the graph of a runnable: its nodes and what they were built with, its edges, its
+        subgraphs.
+
+        It goes to the Run with the next flush, as a record with
+        `attributes["langchain.architecture"]` and the graph in `component`; reports show it as a
+        drawing. Traces show their own components without it.
+
+        Args:
+            runnable: a chain, a compiled LangGraph, an agent, any LangChain runnable.
+            name: what is shown for it; the runnable's own name by default.
+
+        Returns:
+            The id of the record.
+
+        Raises:
+            TypeError: it is no runnable.
+        """
+        from ._recording.architecture_log import log_architecture
+
+        return log_architecture(self._parts.capture, runnable, name)
+
     # --- flushing ---------------------------------------------------------------------------------
     def flush_tracker(self) -> FlushResult:
         """Upload all that is recorded to the Run, log parameters and metrics, and reset the
@@ -228,7 +284,8 @@ class SageMakerCallbackHandler(Callbacks):
             FlushError: the upload failed. Nothing is lost: what has not arrived is kept, and the
                 next flush sends it.
         """
-        result = self._pipeline.flush(self._find_destination, self._recorder, self._faults)
+        self._parts.encoder.charge_anew()
+        result = self._pipeline.flush(self._find_destination, self._parts.open_spans, self._faults)
         if "IPython" in sys.modules:
             from ._views.notebook import announce
 
@@ -303,7 +360,7 @@ class SageMakerCallbackHandler(Callbacks):
     @property
     def open_spans(self) -> int:
         """How many spans are open now."""
-        return len(self._open)
+        return len(self._parts.open_spans.by_run)
 
     @property
     def pending_spans(self) -> int:
@@ -334,7 +391,7 @@ class SageMakerCallbackHandler(Callbacks):
         """A handler that nobody holds any more puts what it has not flushed on disk, and says
         where.
         """
-        if not hasattr(self, "_background"):  # it was never whole
+        if not hasattr(self, "_background"):  # it was never made as a whole
             return
         try:
             _exit.save(self, flush=False)

@@ -39,16 +39,18 @@ from langchain_core.messages import (
 from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, ImagePromptValue, StringPromptValue
 
-from langchain_sagemaker_experiments._encoding.encoder import Encoder, replace_media, truncate_json
-from langchain_sagemaker_experiments._langchain_values import know_values
+from langchain_sagemaker_experiments._encoding.encoder import Encoder
+from langchain_sagemaker_experiments._encoding.media import replace_media
+from langchain_sagemaker_experiments._encoding.truncation import truncate_json
+from langchain_sagemaker_experiments._langchain_values import value_kinds
+from support.values import written
 
-KNOWN = know_values()
-CHOOSE, FIELDS_OF = KNOWN.choose, KNOWN.fields_of
-ENCODER = Encoder(CHOOSE, fields_of=FIELDS_OF)
+KINDS = value_kinds()
+ENCODER = Encoder(KINDS.choose, fields_of=KINDS.fields_of)
 
 
 def encoded(value: Any) -> Any:
-    return json.loads(ENCODER.encode(value))
+    return json.loads(ENCODER.encode_json(value))
 
 
 class Color(enum.Enum):
@@ -209,7 +211,7 @@ def test_deep_nesting_is_cut_with_a_mark() -> None:
     value: Any = "bottom"
     for _ in range(5_000):
         value = [value]
-    assert "nested deeper than 200" in ENCODER.encode(value).decode()
+    assert "nested deeper than 200" in ENCODER.encode_json(value).decode()
 
 
 def test_messages_keep_tool_calls_usage_and_metadata() -> None:
@@ -259,15 +261,14 @@ BLOCKS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("block", "mark"), BLOCKS, ids=[block[1] for block in BLOCKS])
 def test_media_in_messages_is_replaced_by_type_size_and_hash(block: Any, mark: str) -> None:
-    text = ENCODER.encode(HumanMessage([{"type": "text", "text": "look"}, block])).decode()
+    text = ENCODER.encode_json(HumanMessage([{"type": "text", "text": "look"}, block])).decode()
     assert BASE64[:100] not in text
     assert mark + MARK in text
     assert "look" in text
 
 
 def test_media_is_kept_on_request() -> None:
-    keeping = Encoder(know_values(keep_media=True).choose, keep_media=True)
-    assert BASE64 in keeping.encode(HumanMessage([BLOCKS[0][0]])).decode()
+    assert BASE64 in written(HumanMessage([BLOCKS[0][0]]), keep_media=True).decode()
 
 
 def test_data_addresses_are_replaced_anywhere() -> None:
@@ -278,41 +279,37 @@ def test_data_addresses_are_replaced_anywhere() -> None:
     assert replaced["url"] == f"<media image/png {MARK}"
     assert replaced["short"] == "data:text/plain;base64,aGk="
     image = ImagePromptValue(image_url={"url": f"data:image/png;base64,{BASE64}"})
-    assert MARK in replace_media(ENCODER.encode(image)).decode()
+    assert MARK in replace_media(ENCODER.encode_json(image)).decode()
 
 
 def test_values_are_taken_at_the_moment() -> None:
     value = {"list": [1]}
-    data = ENCODER.encode(value)
+    data = ENCODER.encode_json(value)
     value["list"].append(2)
     assert json.loads(data) == {"list": [1]}
 
 
 def test_a_long_value_is_cut_with_its_true_size_and_hash() -> None:
-    small = Encoder(CHOOSE, max_bytes=2_000)
     text = "é" * 5_000
-    cut = json.loads(small.encode({"short": "kept", "long": text}))
+    cut = json.loads(written({"short": "kept", "long": text}, max_bytes=2_000))
     assert cut["short"] == "kept"
     assert cut["long"].startswith("ééé")
     assert cut["long"].endswith(
         f"<truncated: 10000 bytes sha256={hashlib.sha256(text.encode()).hexdigest()}>"
     )
-    assert len(small.encode({"long": text})) <= 2_200
-    whole = Encoder(CHOOSE, max_bytes=None)
-    assert json.loads(whole.encode({"long": text})) == {"long": text}
+    assert len(written({"long": text}, max_bytes=2_000)) <= 2_200
+    assert json.loads(written({"long": text})) == {"long": text}
 
 
 def test_many_numbers_are_cut_with_a_count() -> None:
-    small = Encoder(CHOOSE, max_bytes=2_000)
-    cut = json.loads(small.encode({"vector": list(range(100_000))}))
+    cut = json.loads(written({"vector": list(range(100_000))}, max_bytes=2_000))
     assert cut["<truncated>"].startswith("588902 bytes sha256=")
     assert cut["value"]["vector"][-1].endswith("more items>")
 
 
 def test_media_does_not_count_against_the_bound() -> None:
-    small = Encoder(CHOOSE, max_bytes=4_000)
     huge = base64.b64encode(bytes(100_000)).decode()
-    value = json.loads(small.encode([{"url": f"data:image/png;base64,{huge}"}, "text"]))
+    value = json.loads(written([{"url": f"data:image/png;base64,{huge}"}, "text"], max_bytes=4_000))
     assert value[0]["url"].startswith("<media image/png 100000 bytes")
     assert value[1] == "text"
 
@@ -362,16 +359,16 @@ values = st.recursive(
 @given(values)
 @settings(max_examples=400)
 def test_any_value_encodes_to_valid_json(value: Any) -> None:
-    data = ENCODER.encode(value)
+    data = ENCODER.encode_json(value)
     assert b"\n" not in data
-    json.loads(data)
+    assert json.loads(data) == json.loads(ENCODER.encode(value).join())
 
 
 @given(values, st.integers(1_024, 4_096))
 @settings(max_examples=200)
 def test_any_value_stays_near_its_bound(value: Any, bound: int) -> None:
     big = [value, "x" * 5_000, value]
-    data = Encoder(CHOOSE, max_bytes=bound).encode(big)
+    data = written(big, max_bytes=bound)
     json.loads(data)
     assert len(data) <= 2 * bound + 4_000
 
@@ -391,7 +388,7 @@ json_values = st.recursive(
 @settings(max_examples=300)
 def test_json_values_come_back_unchanged(value: Any) -> None:
     data = orjson.dumps(value)
-    assert orjson.loads(ENCODER.encode(value)) == orjson.loads(data)
+    assert orjson.loads(ENCODER.encode_json(value)) == orjson.loads(data)
 
 
 @given(json_values, st.integers(300, 3_000))

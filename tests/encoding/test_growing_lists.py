@@ -23,12 +23,10 @@ from langgraph.graph.message import add_messages
 from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, load_spans
 from langchain_sagemaker_experiments._encoding.encoder import Encoder
 from langchain_sagemaker_experiments._encoding.growing_lists import MANY
-from langchain_sagemaker_experiments._langchain_values import know_values
+from langchain_sagemaker_experiments._langchain_values import value_kinds
 from support.recording import Recording
 
-KNOWN = know_values()
-CHOOSE, FIELDS_OF = KNOWN.choose, KNOWN.fields_of
-PLAIN = Encoder(CHOOSE)
+PLAIN = Encoder(value_kinds().choose)
 
 
 def history(count: int, text: str = "some words of a message") -> list[BaseMessage]:
@@ -48,7 +46,7 @@ def history(count: int, text: str = "some words of a message") -> list[BaseMessa
 
 def plainly(value: Any) -> Any:
     """What is recorded of a value that shares nothing."""
-    return orjson.loads(PLAIN.encode(value))
+    return orjson.loads(PLAIN.encode_json(value))
 
 
 def agent(steps: int) -> Any:
@@ -72,7 +70,7 @@ def test_bytes_grow_with_what_is_new_not_with_state_times_steps(recording: Recor
     agent(20).invoke({"messages": list(state)}, recording.config)
     records = recording.records()
     assert len(records) == 21
-    one_state = len(PLAIN.encode({"messages": state}))
+    one_state = len(PLAIN.encode_json({"messages": state}))
     written = sum(map(len, recording.parts))
     # The state twice: add_messages gives some of the messages an id in place, after the graph's own
     # inputs were recorded.
@@ -95,7 +93,7 @@ def test_the_longest_lists_of_prompts_and_models_are_shared_too(recording: Recor
     given_messages = history(100)
     chain.invoke({"history": given_messages}, recording.config)
     records = recording.records()
-    assert sum(map(len, recording.parts)) < 2.5 * len(PLAIN.encode(given_messages))
+    assert sum(map(len, recording.parts)) < 2.5 * len(PLAIN.encode_json(given_messages))
     model = next(record for record in records if record["kind"] == "chat_model")
     prompt = next(record for record in records if record["kind"] == "prompt")
     assert (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_sagemaker_experiments._masking import masking as _redaction
-from langchain_sagemaker_experiments._masking.masking import mask_secrets
+from langchain_sagemaker_experiments._masking.masking import Masker
 from langchain_sagemaker_experiments._masking.word_search import make_find, one_by_one
 from support.secrets import PLACES, SECRETS
 
@@ -28,8 +28,9 @@ def test_without_the_extra_the_same_is_masked(monkeypatch: pytest.MonkeyPatch) -
     lines += [
         b'{"password": "x", "input_tokens": 3, "token": "abcdef0123456789ab", "Authorization": "Basic dXNlcjpwYXNz1"}'
     ]
-    expected = [mask_secrets(line) for line in lines]
+    texts = [line.decode() for line in lines]
+    expected = [Masker().text(text) for text in texts]
     monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
     monkeypatch.setattr(_redaction, "_find", make_find(_redaction._WORDS))
-    assert [mask_secrets(line) for line in lines] == expected
-    assert any(b"[REDACTED]" in line for line in expected)
+    assert [Masker().text(text) for text in texts] == expected
+    assert any("[REDACTED]" in text for text in expected)

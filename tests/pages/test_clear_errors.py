@@ -22,6 +22,7 @@ from langchain_sagemaker_experiments import (
     SpanReadError,
     load_spans,
 )
+from support.inside import open_spans
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
 
@@ -84,7 +85,7 @@ def test_a_flush_without_any_run_keeps_everything() -> None:
     ):
         handler.flush_tracker()
     assert handler.pending_spans == 1
-    record = handler._pipeline.save(handler._recorder, {})
+    record = handler._pipeline.save(open_spans(handler), {})
     assert record is not None
 
 

@@ -18,6 +18,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from langchain_sagemaker_experiments import record_calls
+from support.inside import open_spans
 
 
 def pipeline() -> Any:
@@ -82,9 +83,9 @@ def test_async_events_are_handled_in_place_not_in_other_threads(
     recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: set[int] = set()
-    original = recording.handler._recorder.close
+    original = open_spans(recording.handler).close
     monkeypatch.setattr(
-        recording.handler._recorder,
+        open_spans(recording.handler),
         "close",
         lambda span: (threads.add(threading.get_ident()), original(span)),
     )
@@ -158,9 +159,9 @@ def test_100_000_calls_of_which_a_third_fail_leave_nothing_open(recording: Any) 
     assert written == 100_000
     assert seen == {"ok": 66_700, "error": 23_300, "cancelled": 10_000}
     # What the recorder remembers of ended spans is bounded, whatever the number of calls.
-    recorder = handler._recorder
-    assert len(recorder._closed) + len(recorder._closed_before) <= 2 * 20_001
-    assert not recorder._shadowed
+    inside = open_spans(handler)
+    assert len(inside._ended) <= 2 * 20_001
+    assert not inside._shadowed
 
 
 def test_record_calls_sees_threads_and_tasks_started_inside() -> None:

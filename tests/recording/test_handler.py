@@ -19,8 +19,8 @@ from langchain_core.outputs import Generation, LLMResult
 from langchain_core.runnables import RunnableLambda
 
 from langchain_sagemaker_experiments import SageMakerCallbackHandler
-from langchain_sagemaker_experiments._recording.event_callbacks import EventCallbacks
-from langchain_sagemaker_experiments._recording.langchain_events import Callbacks
+from langchain_sagemaker_experiments._recording.langchain_events import LangChainEvents
+from support.inside import faults, open_spans
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
 
@@ -33,9 +33,7 @@ def test_every_callback_of_the_installed_langchain_core_is_named() -> None:
         if name.startswith("on_")
     }
     assert len(known) >= 17
-    named = {
-        name for cls in (Callbacks, EventCallbacks) for name in vars(cls) if name.startswith("on_")
-    }
+    named = {name for name in vars(LangChainEvents) if name.startswith("on_")}
     assert known - named == set(), "langchain-core has callbacks this handler does not name"
     assert (
         {"on_interrupt", "on_resume"}
@@ -72,7 +70,7 @@ def test_callbacks_nobody_knows_yet_become_events(
     (record,) = recording.records()
     assert [event["name"] for event in record["events"]] == ["on_something_new", "interrupt"]
     assert caplog.records == []
-    del Callbacks.on_something_new  # type: ignore[attr-defined]
+    del LangChainEvents.on_something_new  # type: ignore[attr-defined]
 
 
 def test_the_same_run_id_twice_is_two_spans(recording: Any) -> None:
@@ -205,8 +203,8 @@ def test_a_fault_of_ours_is_counted_logged_once_and_reported(
     recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = recording.handler
-    monkeypatch.setattr(handler._recorder, "start", lambda *_: 1 / 0)
-    logger = logging.getLogger("langchain_sagemaker_experiments._recording.span_capture")
+    monkeypatch.setattr(open_spans(handler), "start", lambda *_: 1 / 0)
+    logger = logging.getLogger("langchain_sagemaker_experiments")
     seen: list[logging.LogRecord] = []
     monkeypatch.setattr(logger, "handle", seen.append)
     for _ in range(5):
@@ -220,7 +218,7 @@ def test_a_fault_of_ours_is_counted_logged_once_and_reported(
 
 
 class _Broken:
-    """A recorder that fails at whatever is asked of it."""
+    """Fails at whatever is asked of it."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("broken")
@@ -260,14 +258,14 @@ def test_a_fault_in_any_callback_is_counted_not_raised(
 ) -> None:
     handler = SageMakerCallbackHandler()
     monkeypatch.setattr(
-        logging.getLogger("langchain_sagemaker_experiments._recording.span_capture"),
+        logging.getLogger("langchain_sagemaker_experiments"),
         "handle",
         lambda record: None,
     )
-    monkeypatch.setattr(handler, "_recorder", _Broken())
-    monkeypatch.setattr(handler, "_open", _Broken())
+    for kind in ("_chains", "_models", "_tools", "_lifecycle"):
+        monkeypatch.setattr(handler, kind, _Broken())
     getattr(handler, callback)(*CALLS[callback], run_id=uuid.uuid4())
-    assert handler._faults == {f"{callback}: RuntimeError: broken": 1}
+    assert faults(handler) == {f"{callback}: RuntimeError: broken": 1}
     monkeypatch.undo()
 
 

@@ -18,8 +18,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_sagemaker_experiments import SageMakerCallbackHandler, Span, load_spans, trace_table
 from langchain_sagemaker_experiments._delivery.record_writer import RecordWriter
 from langchain_sagemaker_experiments._delivery.run_summary import Summary
+from langchain_sagemaker_experiments._masking.masking import Masker
+from langchain_sagemaker_experiments._recording.ids import new_id
 from langchain_sagemaker_experiments._recording.live_span import LiveSpan
-from langchain_sagemaker_experiments._recording.open_spans import new_id
 
 MODEL = ("chat_model", "FakeListChatModel", "ok", [])
 
@@ -307,7 +308,7 @@ def test_figures_that_fail_cost_no_record() -> None:
     def fail(attributes: Any) -> Any:
         raise ValueError("no settings")
 
-    writer = RecordWriter(Summary(fail), lambda parts: parts)
+    writer = RecordWriter(Summary(fail), Masker())
     span = LiveSpan(new_id(), new_id(), new_id(), None, "llm", "call", 1, 1)
     span.end_ns = 2
     span.attributes = {"gen_ai.request.model": "m"}

@@ -32,6 +32,7 @@ from langchain_sagemaker_experiments import (
 )
 from langchain_sagemaker_experiments._delivery.spool import Spool
 from langchain_sagemaker_experiments.local import local_sagemaker
+from support.inside import open_spans
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
 
@@ -565,7 +566,7 @@ def test_sync_leaves_alone_what_a_living_process_still_writes(tmp_path: Path, se
     record(handler, "second")
     (live,) = tmp_path.rglob("live-*.jsonl")
     assert live.read_bytes().count(b"\n") == 2
-    assert handler._pipeline.save(handler._recorder, {}) is not None
+    assert handler._pipeline.save(open_spans(handler), {}) is not None
     assert prompts(tmp_path) == ["first", "second"]
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from .._destinations import Destination
 from .._record.limits import MAX_PART_BYTES
 from .._record.plurals import counted
+from .._recording.faults import Faults
 from .._recording.live_span import LiveSpan
-from .._recording.open_spans import Recorder
+from .._recording.open_spans import OpenSpans
 from .._storage.failure_advice import explain
 from .._storage.keys import new_part_name
 from ..exceptions import FlushError
@@ -220,8 +221,8 @@ class Pipeline:
     def flush(
         self,
         find_destination: Callable[[], Destination],
-        recorder: Recorder,
-        handler_faults: dict[str, int],
+        recorder: OpenSpans,
+        handler_faults: Faults,
     ) -> FlushResult:
         """Bring all that waits to the destination, then its parameters and metrics.
 
@@ -248,8 +249,7 @@ class Pipeline:
                 self._keep_within_budget()
                 arrived = sum(one.spans for one in uploads.arrived) if uploads is not None else 0
                 raise self._failure(error, arrived) from error
-            faults = {**handler_faults, **self._writer.faults, **destination.faults}
-            handler_faults.clear()
+            faults = {**handler_faults.drain(), **self._writer.faults, **destination.faults}
             self._writer.faults = {}
             destination.faults.clear()
             self._flushes += 1
@@ -267,7 +267,7 @@ class Pipeline:
                 logger.warning("Recorded with faults since the last flush: %s", faults)
             return result
 
-    def _send(self, uploads: Uploads, recorder: Recorder) -> None:
+    def _send(self, uploads: Uploads, recorder: OpenSpans) -> None:
         """Send what lies on disk, what an earlier flush could not send, and what waits in the
         buffer, in this order.
         """
@@ -299,7 +299,7 @@ class Pipeline:
     def _send_part(self, uploads: Uploads, part: _Part) -> None:
         uploads.send(part.name, lambda: part.data, part.spans, lambda: self._parts.remove(part))
 
-    def _take_all(self, recorder: Recorder) -> list[LiveSpan]:
+    def _take_all(self, recorder: OpenSpans) -> list[LiveSpan]:
         """Take all that is no part yet, spans still open included.
 
         A signal may come in the middle of a flush, and its handler flush or save in this very
@@ -353,7 +353,7 @@ class Pipeline:
         )
 
     # --- the end of the process -------------------------------------------------------------------
-    def save(self, recorder: Recorder, target: dict[str, object]) -> Path | None:
+    def save(self, recorder: OpenSpans, target: dict[str, object]) -> Path | None:
         """Write everything that waits to the spool folder; return the folder, or None when nothing
         waited.
         """

@@ -80,7 +80,7 @@ def save(handler: Any, *, flush: bool = True) -> None:
         reason = "the handler was given up"
     except Exception as error:
         reason = str(error)
-    folder = pipeline.save(handler._recorder, target)
+    folder = pipeline.save(handler._parts.open_spans, target)
     if folder is not None:
         names = [f"--{option} {target.get(key, option.upper())}" for option, key in _OPTIONS]
         print(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .._record.model_facts import MODEL_KINDS, tokens_of
-from .._record.schema import LATE_END
+from .._record.schema import ERROR_ORIGIN, LATE_END
 
 Parameter = str | int | float
 ParametersOf = Callable[[Mapping[str, Any]], Mapping[str, Parameter]]
@@ -50,7 +50,7 @@ class Summary:
         if record["attributes"].get(LATE_END):
             return
         self.spans += 1
-        if record["status"] == "error":
+        if record["status"] == "error" and ERROR_ORIGIN not in record["attributes"]:
             self._errors += 1
         if record["parent_span_id"] is None:
             self._traces += 1

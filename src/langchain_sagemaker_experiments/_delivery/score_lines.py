@@ -6,44 +6,45 @@ from typing import Any, Final
 
 import orjson
 
-from .._masking.masking import Redact, mask_secrets, redact_value
+from .._masking.masking import Masker
 from .._record.score import Score
 
-_USER_FIELDS: Final = ("score", "comment", "correction", "error", "author")
+_OF_THE_USER: Final = ("score", "comment", "correction", "error", "author", "key")
 """Fields that hold texts of the user, a human or a model."""
 
 
-def score_line(score: Score, *, redact: Redact | None = None, mask: bool = True) -> bytes:
+def score_line(score: Score, *, masker: Masker) -> bytes:
     """Return the line of a score, without the line end.
 
     Args:
         score: the record, from `make_score`.
-        redact: the user's function over strings; a field for which it raises is withheld.
-        mask: mask known secrets.
+        masker: what everything goes through; a field for which the user's function raises is
+            withheld.
 
     Raises:
         ValueError: the correction has no JSON form.
     """
-    record = dict(score)
-    if redact is not None:
-        for name in _USER_FIELDS:
-            if record[name] is not None:
-                record[name] = _redacted(name, record[name], redact)
     try:
-        line = orjson.dumps(record, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        line = orjson.dumps(dict(score), default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         raise ValueError(f"The score can't be written as JSON: {error}.") from error
-    return mask_secrets(line) if mask else line
+    if masker.is_clean(line):
+        return line
+    record = orjson.loads(line)
+    for name in _OF_THE_USER:
+        if record.get(name) is not None:
+            record[name] = _masked(name, record[name], masker)
+    return orjson.dumps(record)
 
 
-def _redacted(name: str, value: Any, redact: Redact) -> Any:
+def _masked(name: str, value: Any, masker: Masker) -> Any:
     try:
-        found = redact_value(value, redact)
-        orjson.dumps(found, default=_plain)
+        masked = masker.value(value)
+        orjson.dumps(masked)
     except Exception as error:
         mark = f"<withheld: the redact function raised {type(error).__name__}>"
         return {"type": mark, "message": mark} if name == "error" else mark
-    return found
+    return masked
 
 
 def _plain(value: Any) -> Any:

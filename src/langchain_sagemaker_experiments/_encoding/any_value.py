@@ -7,12 +7,10 @@ Libraries are recognised by the name of a type's module, so that none is importe
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime
 import decimal
 import enum
-import hashlib
 import math
 import pathlib
 import uuid
@@ -21,6 +19,8 @@ from typing import Any, Final
 
 from .._record.limits import MAX_REPR_CHARS
 from .._record.text import clean_text
+from .foreign_code import is_from_signal
+from .media import describe_bytes
 
 Convert = Callable[[Any], Any]
 """One step of conversion: an object orjson does not know → something it may know. Never raises,
@@ -72,38 +72,22 @@ def safe_repr(value: object) -> str:
     """
     try:
         text = repr(value)
-    except Exception as error:
+    except BaseException as error:
+        if is_from_signal(error):
+            raise
         return f"<repr failed: {type(error).__name__}>"
     if len(text) > MAX_REPR_CHARS:
         text = f"{text[:MAX_REPR_CHARS]}… ({len(text)} characters)"
     return text
 
 
-def describe_bytes(value: bytes | bytearray | memoryview) -> str:
-    """Return the mark that stands for binary data: its size and SHA-256."""
-    data = bytes(value)
-    return f"<bytes {len(data)} bytes sha256={hashlib.sha256(data).hexdigest()}>"
-
-
-def describe_media(media_type: str, data: str | bytes) -> str:
-    """Return the mark that stands for an embedded image, sound or file: media type, true size and
-    SHA-256 of its bytes.
-    """
-    if isinstance(data, str):
-        try:
-            raw = base64.b64decode(data, validate=False)
-        except ValueError:
-            raw = data.encode("utf-8", "replace")
-    else:
-        raw = data
-    return f"<media {media_type} {len(raw)} bytes sha256={hashlib.sha256(raw).hexdigest()}>"
-
-
 def convert_object(value: Any) -> Any:
     """One step from an object that JSON does not know towards one it does. Never raises."""
     try:
         return _convert_object(value)
-    except Exception as error:
+    except BaseException as error:
+        if is_from_signal(error):
+            raise
         return f"<{type_name(value)}: can't be read: {type(error).__name__}>"
 
 
@@ -224,7 +208,9 @@ def _walk(value: Any, convert: Convert, above: tuple[int, ...], depth: int) -> A
         return _walk_inside(value, convert, (*above, id(value)), depth + 1)
     except RecursionError:
         return f"<{type_name(value)}: nested too deep>"
-    except Exception as error:
+    except BaseException as error:
+        if is_from_signal(error):
+            raise
         return f"<{type_name(value)}: can't be read: {type(error).__name__}>"
 
 
@@ -267,7 +253,9 @@ def _key(key: Any, taken: dict[str, Any]) -> str:
 def _key_text(key: Any) -> str:
     try:
         return str(key)
-    except Exception as error:
+    except BaseException as error:
+        if is_from_signal(error):
+            raise
         return f"<{type_name(key)}: str failed: {type(error).__name__}>"
 
 

@@ -14,6 +14,7 @@ from .._destinations.boto_run import BotoRun
 from .._destinations.offline_run import LOG_NAME, OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
+from .._masking.masking import Masker
 from .._reading.sources import place_of_run
 from .._record.score import Source, Value, make_score
 from .._storage.failure_advice import explain
@@ -85,7 +86,7 @@ def log_score(
         source=source,
         author=author,
     )
-    line = score_line(record)
+    line = score_line(record, masker=Masker())
     try:
         store = score_store(target, experiment_name, run_name, sagemaker_session)
         store.put(new_part_name(SCORES_PREFIX), line + b"\n")

@@ -7,7 +7,6 @@ or AWS.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .components import ComponentCache, chain_kind, name_of
@@ -17,32 +16,33 @@ from .token_usage import raw_response, response_attributes
 if TYPE_CHECKING:
     from .._encoding.any_value import Choose
     from .._encoding.growing_lists import FieldsOf
-    from .._record.kept import Keep, Thaw
 
 
-class Knowledge(NamedTuple):
-    """What this room knows of LangChain's types, as the encoder takes it."""
+class ValueKinds(NamedTuple):
+    """What this wing knows of LangChain's types, as the encoder takes it."""
 
     choose: Choose
-    """A type → what converts its values; see `_convert`."""
+    """A type → what converts its values; see `to_json`."""
     fields_of: FieldsOf
-    """Messages → all that each is encoded from."""
-    keepers: Mapping[type, Keep]
-    """Type → what keeps those of its values that are nothing but texts; see `_keep`."""
-    thaw: Thaw
-    """What is kept → plain values."""
+    """Messages → the fields that each is encoded from."""
 
 
-def know_values(*, keep_media: bool = False) -> Knowledge:
+def value_kinds(*, keep_media: bool = False) -> ValueKinds:
     """Return what is known of LangChain's values.
 
     Imported when the first handler is made: it loads all of LangChain's value classes, three times
-        what its callbacks need.
+    what its callbacks need.
     """
-    from .texts import KEEPERS, thaw
     from .to_json import fields_of_messages, make_choose
 
-    return Knowledge(make_choose(keep_media=keep_media), fields_of_messages, KEEPERS, thaw)
+    return ValueKinds(make_choose(keep_media=keep_media), fields_of_messages)
+
+
+def has_content(chunk: Any) -> bool:
+    """Return True if a streamed chunk without text holds content; see `to_json`."""
+    from .to_json import has_content as check
+
+    return chunk is not None and check(chunk)
 
 
 def graph_of(runnable: Any) -> dict[str, Any]:
@@ -56,13 +56,14 @@ def graph_of(runnable: Any) -> dict[str, Any]:
 
 __all__ = [
     "ComponentCache",
-    "Knowledge",
+    "ValueKinds",
     "chain_kind",
     "graph_of",
-    "know_values",
+    "has_content",
     "name_of",
     "raw_response",
     "request_attributes",
     "response_attributes",
     "run_parameters",
+    "value_kinds",
 ]

@@ -65,10 +65,12 @@ class ComponentCache:
 
     Args:
         encode: value → JSON bytes.
+        content: False keeps class and name only: arguments hold prompts.
     """
 
-    def __init__(self, encode: Callable[[Any], bytes]) -> None:
+    def __init__(self, encode: Callable[[Any], bytes], *, content: bool = True) -> None:
         self._encode = encode
+        self._content = content
         self._known: dict[int, tuple[Mapping[str, Any], bytes]] = {}
 
     def encode(self, serialized: Mapping[str, Any] | None) -> bytes | None:
@@ -79,11 +81,16 @@ class ComponentCache:
         # The entry holds the dictionary itself, so its id can't have been given to another one.
         if known is not None and known[0] is serialized:
             return known[1]
-        data = self._encode(without_reprs(serialized))
+        shown = serialized if self._content else _without_content(serialized)
+        data = self._encode(without_reprs(shown))
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
         self._known[id(serialized)] = (serialized, data)
         return data
+
+
+def _without_content(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: serialized[name] for name in ("lc", "type", "id", "name") if name in serialized}
 
 
 def without_reprs(value: Any, depth: int = 0) -> Any:

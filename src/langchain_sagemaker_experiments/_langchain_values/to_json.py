@@ -19,10 +19,9 @@ from .._encoding.any_value import (
     Convert,
     LargeText,
     LongList,
-    describe_bytes,
-    describe_media,
 )
 from .._encoding.growing_lists import MANY
+from .._encoding.media import describe_bytes, describe_media
 from .._record.text import LARGE_TEXT
 
 _MEDIA_KEYS: Final = ("data", "base64", "bytes", "file_data")
@@ -231,3 +230,18 @@ _CONVERTERS: Final[tuple[tuple[type, Convert], ...]] = (
     (AgentAction, _agent_action),
     (AgentFinish, _agent_finish),
 )
+
+
+def has_content(chunk: Any) -> bool:
+    """Return True if a streamed chunk without text holds content: a piece of a tool call, reasoning.
+
+    The first chunk of many models has only a role, usage or filter results.
+    """
+    message = getattr(chunk, "message", chunk)
+    if getattr(message, "tool_call_chunks", None):
+        return True
+    content = getattr(message, "content", None)
+    if isinstance(content, list):
+        return any(not isinstance(block, dict) or len(block) > 2 for block in content)
+    extra = getattr(message, "additional_kwargs", None)
+    return bool(content or (isinstance(extra, dict) and extra.get("reasoning_content")))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _INPUT: Final = (
+    "prompt_eval_count",
     "input_tokens",
     "prompt_tokens",
     "prompt_token_count",
@@ -21,6 +22,7 @@ _INPUT: Final = (
     "input_token_count",
 )
 _OUTPUT: Final = (
+    "eval_count",
     "output_tokens",
     "completion_tokens",
     "candidates_token_count",
@@ -60,8 +62,10 @@ def response_attributes(raw: Json) -> Json:
     output = _dict(raw.get("llm_output"))
     infos = [_dict(info) for info in raw.get("generation_info", [])]
     metas = [_dict(meta) for meta in raw.get("response_metadata", [])]
-    usage = _usage(raw, output, infos, metas)
-    attributes.update(usage)
+    if _is_from_cache(_dict(raw.get("usage"))):
+        attributes["langchain.cache_hit"] = True
+    else:
+        attributes.update(_usage(raw, output, infos, metas))
     reasons = _finish_reasons(metas) or _finish_reasons(infos)
     if reasons:
         attributes["gen_ai.response.finish_reasons"] = reasons
@@ -79,6 +83,7 @@ def _usage(raw: Json, output: Json, infos: list[Json], metas: list[Json]) -> Jso
     if usage:
         return usage
     candidates: list[Any] = [output.get("token_usage"), output.get("usage")]
+    candidates += infos  # OllamaLLM's counts stand in generation_info itself
     for source in (*metas, *infos):
         candidates += [source.get("token_usage"), source.get("usage"), source.get("usage_metadata")]
     for candidate in candidates:
@@ -107,6 +112,8 @@ def _normal_usage(usage: Json) -> Json:
         return result
     details: tuple[tuple[str, Json, tuple[str, ...]], ...] = (
         ("gen_ai.usage.cache_read.input_tokens", into, ("cache_read", "cached_tokens")),
+        # ChatAnthropic and ChatBedrockConverse count by lifetime and leave `cache_creation` at 0.
+        ("gen_ai.usage.cache_creation.input_tokens", _by_lifetime(into), ("total",)),
         ("gen_ai.usage.cache_creation.input_tokens", into, ("cache_creation",)),
         (
             "gen_ai.usage.cache_read.input_tokens",
@@ -125,6 +132,22 @@ def _normal_usage(usage: Json) -> Json:
         if value is not None:
             result.setdefault(attribute, value)
     return result
+
+
+def _by_lifetime(details: Json) -> Json:
+    counts = [
+        _number(details, (name,))
+        for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+    ]
+    total = sum(count for count in counts if count is not None)
+    return {"total": total} if total else {}
+
+
+def _is_from_cache(usage: Json) -> bool:
+    """Return True for a hit of LangChain's own cache: it keeps the tokens of the call that was
+    paid for, and sets their cost to 0.
+    """
+    return usage.get("total_cost") == 0 and "total_cost" in usage
 
 
 def _finish_reasons(sources: list[Json]) -> list[str]:

@@ -34,6 +34,8 @@ class Shape(NamedTuple):
     """Return a made-up sample, with the context that the expression needs."""
     masked: Callable[[], str]
     """Return the part of the sample that is to be masked."""
+    starts_with_anchor: bool = False
+    """Each match starts with one of the anchors."""
 
 
 class Run(NamedTuple):
@@ -119,7 +121,7 @@ def prefixed(
     demand = _demand_digit(parts) if digit else ""
     pattern = f"(?:{head}){NO_PLACEHOLDER}{demand}{expression(parts)}{_end(parts)}"
     secret = partial(_sample, name, (heads[0], *parts))
-    return Shape(name, service, tuple(anchors) or heads, pattern, secret, secret)
+    return Shape(name, service, tuple(anchors) or heads, pattern, secret, secret, not anchors)
 
 
 _NO_HASH: Final = (

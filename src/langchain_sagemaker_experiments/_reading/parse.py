@@ -14,12 +14,12 @@ import orjson
 from .._record.plurals import counted
 from .._record.schema import ESSENTIAL, FIELDS, SCHEMA_VERSION, Record
 from .._record.score import is_score
+from .._record.shared_values import resolve_shared
 from .._storage.keys import is_parquet
 from ..exceptions import MissingExtraError
 from .decompression import DecompressionError, decompressed
 from .nesting import is_deep, may_be_deep
 from .problems import Problem
-from .shared_references import resolve_shared
 
 _MAX_VERSION: Final = 2**15 - 1
 """What the column `schema_version` of a Parquet file holds."""

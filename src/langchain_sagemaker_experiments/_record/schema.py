@@ -103,3 +103,7 @@ COLUMNS: Final = (*FIELDS, *OWNERS)
 ESSENTIAL: Final = tuple(name for name, field in FIELDS.items() if field.essential)
 TIMES: Final = tuple(name for name, field in FIELDS.items() if field.column == "time")
 NESTED: Final = tuple(name for name, field in FIELDS.items() if field.column == "json")
+ERROR_ORIGIN: Final = "langchain.error_origin"
+"""Span id of the failure that this one only passed on: the cause counts, what it passed through does
+not.
+"""

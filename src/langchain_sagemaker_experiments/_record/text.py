@@ -1,14 +1,12 @@
-"""Texts as JSON can hold them, and the length from which one is kept by reference."""
+"""Texts as JSON can hold them, and the length from which one is held by reference."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import orjson
-
 LARGE_TEXT: Final = 4_096
-"""Characters from which a text is kept by reference: copying it at each event that passes it on is
-what would cost.
+"""Characters from which a text is held by reference: copying it at each event that passes it on
+would cost more than everything else.
 """
 
 
@@ -22,7 +20,9 @@ def clean_text(text: str) -> str:
 
 
 def dump_text(text: str) -> bytes:
-    """Return a text as JSON bytes; lone surrogates become escapes."""
+    """Return a text as JSON; lone surrogates become escapes."""
+    import orjson  # at the flush: a program that only imports the handler's name needs none of it
+
     try:
         return orjson.dumps(text)
     except orjson.JSONEncodeError:

@@ -30,6 +30,10 @@ _RULES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "buffer_bytes": (lambda value: _is_number(value, 1_024), "at least 1,024 bytes"),
     "sample_rate": (lambda value: _is_number(value, 0) and value <= 1, "a number between 0 and 1"),
+    "record_content": (
+        lambda value: value is None or isinstance(value, bool),
+        "True, False or None",
+    ),
     "max_open_spans": (lambda value: _is_number(value, 1), "at least 1"),
     "abandoned_after": (lambda value: _is_number(value, 0), "a number of seconds, 0 or more"),
     "flush_interval": (
@@ -52,3 +56,14 @@ def check_settings(**settings: Any) -> None:
         raise ValueError(
             "flush_bytes goes with flush_interval, which starts the background flush; give both."
         )
+
+
+CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+"""OpenTelemetry's variable: `false` or `NO_CONTENT` for no content."""
+
+
+def content_is_recorded(record_content: bool | None) -> bool:
+    """Return what the argument says, else the environment; content is recorded by default."""
+    if record_content is not None:
+        return record_content
+    return os.environ.get(CAPTURE_CONTENT, "").strip().lower() not in ("false", "no_content", "0")

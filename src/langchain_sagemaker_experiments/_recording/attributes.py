@@ -4,41 +4,70 @@ the flush, not at the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from .._langchain_values import request_attributes, response_attributes
 from .live_span import LiveSpan
 
+_MAX_SETTINGS: Final = 128
+"""Sets of equal settings whose attributes are remembered."""
+_MAX_BYTES: Final = 4_096
+"""Bytes of settings that are remembered: small values only."""
 
-def _loads(data: bytes | None) -> dict[str, Any]:
-    import orjson  # at the flush: who only imports the handler's name needs none of it
-
-    value = orjson.loads(data) if data else None
-    return value if isinstance(value, dict) else {}
-
-
-def model_attributes(span: LiveSpan) -> Mapping[str, Any]:
-    """Request settings, usage and finish reasons of a model call."""
-    raw = span.raw or {}
-    request = _request_attributes(span.kind, raw.get("invocation"), span.metadata, span.component)
-    response = raw.get("response")
-    return {**request, **response_attributes(_loads(response))} if response else dict(request)
+_Settings = tuple[str, bytes | None, bytes | None, bytes | None]
 
 
-@lru_cache(maxsize=512)
-def _request_attributes(
-    kind: str, invocation: bytes | None, metadata: bytes | None, component: bytes | None
-) -> Mapping[str, Any]:
-    """Request attributes of a model call; calls with the same settings, which most are, compute
-    them once.
-    """
-    return request_attributes(kind, _loads(invocation), _loads(metadata), _loads(component))
+class SpanAttributes:
+    """Computes attributes; those of calls with equal settings, which most are, once."""
+
+    def __init__(self) -> None:
+        self._requests: dict[_Settings, dict[str, Any]] = {}
+
+    def of(self, span: LiveSpan) -> dict[str, Any]:
+        """Return the attributes of a span under the names of the GenAI conventions."""
+        facts = span.facts
+        if facts is None:
+            return {}
+        if facts == "model":
+            return self._model(span)
+        if facts == "tool":
+            return _tool(span)
+        if facts == "agent":
+            return {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": span.name}
+        return {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": span.name}
+
+    def _model(self, span: LiveSpan) -> dict[str, Any]:
+        """Request settings, usage and finish reasons of a model call."""
+        raw = span.raw or {}
+        attributes = self._request(
+            (span.kind, raw.get("invocation"), span.metadata, span.component)
+        )
+        response = raw.get("response")
+        if response:
+            attributes.update(response_attributes(_loads(response)))
+        if span.token_count:
+            # Some models stream although their settings say that they do not.
+            attributes["gen_ai.request.stream"] = True
+        return attributes
+
+    def _request(self, settings: _Settings) -> dict[str, Any]:
+        before = self._requests.get(settings)
+        if before is not None:
+            return dict(before)
+        kind, invocation, metadata, component = settings
+        attributes = request_attributes(
+            kind, _loads(invocation), _loads(metadata), _loads(component)
+        )
+        if sum(len(data or b"") for data in settings[1:]) <= _MAX_BYTES:
+            if len(self._requests) >= _MAX_SETTINGS:
+                self._requests.clear()
+            self._requests[settings] = attributes
+        return dict(attributes)
 
 
-def tool_attributes(span: LiveSpan) -> Mapping[str, Any]:
-    """Name and description of a tool."""
+def _tool(span: LiveSpan) -> dict[str, Any]:
     attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": span.name}
     description = _loads(span.component).get("description")
     if isinstance(description, str) and description:
@@ -46,11 +75,6 @@ def tool_attributes(span: LiveSpan) -> Mapping[str, Any]:
     return attributes
 
 
-def agent_attributes(span: LiveSpan) -> Mapping[str, Any]:
-    """Name of an agent."""
-    return {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": span.name}
-
-
-def retriever_attributes(span: LiveSpan) -> Mapping[str, Any]:
-    """Name of a retriever."""
-    return {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": span.name}
+def _loads(data: bytes | None) -> dict[str, Any]:
+    value = orjson.loads(data) if data else None
+    return value if isinstance(value, dict) else {}

@@ -1,35 +1,23 @@
-"""The span while it is being recorded: ids, times, status and values that no longer change.
+"""The span while it is being recorded: ids, times, status, and values that no longer change.
 
-A `LiveSpan` is what travels from the recorder to the buffer. It holds no LangChain object and no
-open value: `inputs`, `outputs` and the like are taken at the moment of the event, as JSON bytes or
-    as texts, and no later change of a value reaches them. What
-can be computed later (names of the OpenTelemetry conventions, text of the times, the JSON line) is
-left to `_record.py`, at the flush.
+A `LiveSpan` travels from the open spans to the buffer. It holds no LangChain object: `inputs`,
+`outputs` and the like are encoded at their event, so no later change of an object reaches them.
+What can be computed later (names of the OpenTelemetry conventions, text of the times, the JSON
+line) is left to the record writer, at the flush.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from .._record.schema import Status
-
-if TYPE_CHECKING:
-    from .._encoding.encoder import Encoded
-    from .._record.kept import Kept
+from .._record.value import NO_VALUE, Value
 
 _BYTES_PER_SPAN: Final = 1_000
-_BYTES_PER_TEXT: Final = 80
-"""What a text takes in memory beside its characters, about."""
 
-NO_VALUE: Final = b"null"
-"""JSON of inputs or outputs that there are none of."""
-
-Derive = Callable[["LiveSpan"], Mapping[str, Any]]
-"""Computes the `attributes` of a finished span from `LiveSpan.raw`; runs at the flush, not at the
-event.
-"""
+Facts = Literal["model", "tool", "agent", "retriever"]
+"""Which attributes are computed for a span at the flush; see `attributes`."""
 
 
 class LiveSpan:
@@ -39,16 +27,20 @@ class LiveSpan:
     # much.
     end_ns: int | None = None
     status: Status = "running"
-    inputs: bytes | Encoded | Kept = NO_VALUE
-    outputs: bytes | Encoded | Kept = NO_VALUE
+    inputs: Value = NO_VALUE
+    outputs: Value = NO_VALUE
     tags: list[str] | None = None
     metadata: bytes | None = None
     component: bytes | None = None
     attributes: dict[str, Any] | None = None
-    derive: Derive | None = None
+    facts: Facts | None = None
     token_count = 0
     first_token_ns = 0
     written_running = False
+    streams_events = False
+    """True once a stream of typed events was counted, which gives each piece as a token too."""
+    paused = False
+    """True once a static breakpoint stopped the graph."""
     above: LiveSpan | None = None
 
     def __init__(
@@ -77,21 +69,10 @@ class LiveSpan:
         self.error: dict[str, Any] | None = None
         self.events: list[tuple[int, str, bytes | None]] | None = None
         self.size = _BYTES_PER_SPAN
-        """Bytes this holds, about: a flat charge, and what whoever fills it in adds for values,
-        events and the like.
-        """
+        """Approximate bytes this holds: a flat charge, and what is added for values and events."""
 
-
-def same_value(one: bytes | Encoded | Kept, other: bytes | Encoded | Kept) -> bool:
-    """Tell whether two values were taken in the same form and are equal."""
-    # Python may be told to complain where bytes are compared with a text (-bb).
-    return type(one) is type(other) and one == other
-
-
-def bytes_of(value: bytes | Encoded | Kept) -> int:
-    """Return the bytes that a value takes in memory, about."""
-    return (
-        sum(map(len, value)) + _BYTES_PER_TEXT * len(value)
-        if isinstance(value, tuple)
-        else len(value)
-    )
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Set one attribute of the record."""
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes[name] = value

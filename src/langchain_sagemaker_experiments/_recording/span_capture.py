@@ -1,151 +1,189 @@
-"""The start, the end and the failure of a span, with values taken at the moment: what callbacks and
-spans by hand share.
+"""The start, the end and the failure of a span, its values encoded at that moment: what LangChain's
+events and spans by hand share.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from .._record.model_facts import MODEL_KINDS
-from .._record.schema import Status
-from .live_span import LiveSpan, bytes_of
-from .outcome import describe_error, status_of
+from .._record.schema import ERROR_ORIGIN, Status
+from .faults import Faults
+from .live_span import LiveSpan
+from .nesting import innermost, parent_here
+from .open_spans import OpenSpans
+from .outcome import chain_of, describe_error, status_of
 
 if TYPE_CHECKING:
-    from .._encoding.encoder import Encoded
+    from .._encoding.encoder import Encoder
     from .._langchain_values import ComponentCache
-    from .._record.kept import Kept
-    from .open_spans import Recorder
 
-logger = logging.getLogger(__name__)
+Details = Mapping[str, Any]
+"""What comes with an event: `run_id`, `parent_run_id`, `tags`, `metadata`, `name` and so on, under
+LangChain's names.
+"""
 
-_MAX_LOGGED_FAULTS: Final = 20
-
-innermost: ContextVar[tuple[UUID, UUID | None] | None] = ContextVar(
-    "sagemaker_manual_span", default=None
-)
-"""The innermost span by hand of this context, and the LangChain run it was opened in."""
+_MAX_FAILURES: Final = 8
+"""Failures of its children that an open span remembers."""
+_MAX_PARENTS: Final = 10_000
+"""Open spans whose children failed."""
 
 
-class Capture:
-    """Takes values and tells the recorder. What goes wrong is counted, logged once, and reported by
-    the next flush.
+class SpanCapture:
+    """Opens, fills in and closes spans.
+
+    Args:
+        open_spans: keeps them while they are open.
+        encoder: encodes values at their event.
+        components: encodes LangChain's serialized objects.
+        faults: counts what goes wrong.
+        record_content: False leaves inputs, outputs, arguments and messages of errors out.
     """
 
-    _recorder: Recorder
-    _components: ComponentCache
-    _faults: dict[str, int]
-    _encode: Callable[[Any], bytes]
-    _encode_metadata: Callable[[Any], bytes]
-    _take: Callable[[Any], bytes | Encoded | Kept]
-    _parent_here: Callable[..., UUID | None]
-
-    def _fault(self, where: str, error: Exception) -> None:
-        what = f"{where}: {type(error).__name__}: {error}"[:300]
-        if what not in self._faults and len(self._faults) < _MAX_LOGGED_FAULTS:
-            logger.warning(
-                "SageMakerCallbackHandler could not record all of an event: %s",
-                what,
-                exc_info=error,
-            )
-        elif what not in self._faults:
-            what = "other faults"
-        self._faults[what] = self._faults.get(what, 0) + 1
-
-    def _start(
+    def __init__(
         self,
-        run_id: UUID | None,
-        parent_run_id: UUID | None,
+        open_spans: OpenSpans,
+        encoder: Encoder,
+        components: ComponentCache,
+        faults: Faults,
+        *,
+        record_content: bool = True,
+    ) -> None:
+        self.open_spans = open_spans
+        self.encoder = encoder
+        self.faults = faults
+        self.record_content = record_content
+        self._components = components
+        self._encode = encoder.encode
+        self._encode_json = encoder.encode_json
+        self._failures: dict[int, dict[tuple[int, str], str]] = {}
+
+    def start(
+        self,
         kind: str,
         name: str,
         serialized: Mapping[str, Any] | None,
         inputs: Any,
-        tags: Sequence[str] | None,
-        metadata: Mapping[str, Any] | None,
+        details: Details,
     ) -> LiveSpan:
-        # Most starts have a parent and lie in no span by hand: then LangChain's word is all there
-        # is.
+        """Open a span and return it."""
+        run_id, parent_run_id = details.get("run_id"), details.get("parent_run_id")
+        open_spans = self.open_spans
+        # Fast path: with a parent and no manual span active, use LangChain's parent.
         if (parent_run_id is None or innermost.get() is not None) and (
-            run_id is not None or self._recorder.current(None) is None
+            run_id is not None or open_spans.unnamed.innermost() is None
         ):
-            parent_run_id = self._parent_here(parent_run_id)
-        span = self._recorder.start(run_id, parent_run_id, kind, name)
+            parent_run_id = parent_here(open_spans.by_run, parent_run_id)
+        span = open_spans.start(run_id, parent_run_id, kind, name)
         if span.sampled:
-            taken = span.inputs = self._take(inputs)
-            # The commonest cases without a call; so at the end.
-            span.size += (
-                len(taken) if type(taken) is str or type(taken) is bytes else bytes_of(taken)
-            )
+            if self.record_content:
+                value = span.inputs = self._encode(inputs)
+                span.size += value.size
+            tags, metadata = details.get("tags"), details.get("metadata")
             if tags:
                 span.tags = list(tags)
             if metadata:
-                # That of models comes again, that of a graph's steps never does.
-                span.metadata = (
-                    self._encode_metadata(metadata)
-                    if kind in MODEL_KINDS
-                    else self._encode(metadata)
-                )
+                data = span.metadata = self._encode_json(metadata)
+                span.size += len(data)
             if serialized:
                 span.component = self._components.encode(serialized)
         return span
 
-    def _end(
-        self,
-        run_id: UUID | None,
-        parent_run_id: UUID | None,
-        kinds: tuple[str, ...],
-        outputs: Any,
-        status: Status = "ok",
+    def end(
+        self, kinds: tuple[str, ...], outputs: Any, details: Details, status: Status = "ok"
     ) -> LiveSpan:
-        span = self._recorder.end(run_id, parent_run_id, status, kinds, kinds[0])
-        if span.sampled and outputs is not None:
-            taken = span.outputs = self._take(outputs)
-            span.size += (
-                len(taken) if type(taken) is str or type(taken) is bytes else bytes_of(taken)
-            )
+        """Note that a span has ended and return it; `close` must follow.
+
+        Args:
+            kinds: what the span may be of, where the run has no id; the first is taken where its
+                start was not seen.
+            outputs: what came out.
+            details: what came with the event.
+            status: how it ended.
+        """
+        run_id, parent_run_id = details.get("run_id"), details.get("parent_run_id")
+        span = self.open_spans.end(run_id, parent_run_id, status, kinds)
+        if span.sampled and outputs is not None and self.record_content:
+            value = span.outputs = self._encode(outputs)
+            span.size += value.size
         return span
 
-    def _fail(
+    def fail(
         self,
-        run_id: UUID | None,
-        parent_run_id: UUID | None,
         kinds: tuple[str, ...],
         error: BaseException,
+        details: Details,
         outputs: Any = None,
     ) -> LiveSpan:
+        """Note that a span has ended by an exception and return it; `close` must follow."""
         status = status_of(error)
-        span = self._end(run_id, parent_run_id, kinds, outputs, status)
+        if status == "ok" and outputs is None:
+            outputs = error.args[0] if error.args else None
+        span = self.end(kinds, outputs, details, status)
         if status == "error":
-            span.error = describe_error(error)
-            span.size += len(span.error["stacktrace"] or "")
+            described = span.error = describe_error(error, content=self.record_content)
+            span.size += len(described["stacktrace"])
+            self._trace_back(span, error)
         else:
-            span.attributes = {
-                **(span.attributes or {}),
-                f"langchain.{status}_by": type(error).__name__,
-            }
-            if status == "interrupted":
-                self._recorder.add_event(span, "interrupt", self._encode(error.args), span.end_ns)
+            how = "handoff" if status == "ok" else f"{status}_by"
+            span.set_attribute(f"langchain.{how}", type(error).__name__)
+            if status == "interrupted" and self.record_content:
+                data = self._encode_json(error.args)
+                self.open_spans.add_event(span, "interrupt", data, span.end_ns)
         return span
 
-    def _as_it_is(self, value: Any) -> Any:
+    def _trace_back(self, span: LiveSpan, error: BaseException) -> None:
+        """Mark a span that an exception of a span within it only passed through."""
+        failures = self._failures.pop(span.span_id.int, {})
+        origin = next(
+            (failures[key] for key in map(_identity, chain_of(error)) if key in failures), None
+        )
+        if origin is not None:
+            span.set_attribute(ERROR_ORIGIN, origin)
+        parent = span.parent_span_id
+        if parent is not None and parent.int in self.open_spans.by_run:
+            if (
+                len(self._failures) > _MAX_PARENTS
+            ):  # parents that were given up never collect theirs
+                self._failures.clear()
+            siblings = self._failures.setdefault(parent.int, {})
+            if len(siblings) < _MAX_FAILURES:
+                siblings[_identity(error)] = origin or str(span.span_id)
+
+    def close(self, span: LiveSpan) -> None:
+        """Hand over a span that has ended."""
+        if self._failures:
+            self._failures.pop(span.span_id.int, None)
+        self.open_spans.close(span)
+
+    def set_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
+        """Record inputs that came only with the end."""
+        if span.sampled and self.record_content:
+            value = span.inputs = self._encode(inputs)
+            span.size += value.size
+
+    def plain(self, value: Any) -> Any:
         """Return a plain value that no later change of `value` reaches, for an attribute."""
         if value is None or type(value) in (str, bool, float):
             return value
         import orjson
 
-        return orjson.loads(self._encode(value))
+        return orjson.loads(self._encode_json(value))
 
-    def _event(
+    def event(
         self, name: str, data: Any, run_id: UUID | None, kinds: tuple[str, ...] = ()
-    ) -> None:
-        span = self._recorder.current(run_id, kinds)
+    ) -> LiveSpan | None:
+        """Add an event to a run's open span and return the span; None where there is none."""
+        span = self.open_spans.current(run_id, kinds)
         if span is None:
-            self._faults[f"{name} of an unknown run"] = (
-                self._faults.get(f"{name} of an unknown run", 0) + 1
-            )
+            self.faults.count(f"{name} of an unknown run")
         elif span.sampled:
-            self._recorder.add_event(span, name, self._encode(data))
+            encoded = self._encode_json(data) if self.record_content and data is not None else None
+            self.open_spans.add_event(span, name, encoded)
+        return span
+
+
+def _identity(error: BaseException) -> tuple[int, str]:
+    """An exception's own address may be used again, so its type is compared too."""
+    return id(error), type(error).__qualname__

@@ -1,27 +1,108 @@
-"""References to what a part holds once, resolved within bounds.
+"""What several values of one part hold is written once: planned, written and resolved here.
 
-A record's field `shared` holds texts and lists under keys. `{"$shared": key}` stands for such a
-value, and an item `{"$shared": key, "$take": n}` of a list for the first n items of a shared list.
-References may lie within shared lists, so a few kilobytes can stand for any amount: what a record
-and a part may expand to is bounded.
+A record's field `shared` holds texts and lists under keys. Where a value holds such a text, its JSON
+has `{"$shared": key}`; where a list begins with the items of a shared list, it has
+`{"$shared": key, "$take": n}` in the place of the first n items. Keys are known within one part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import orjson
 
-from .._encoding.encoder import TAKE
-from .._record.kept import SHARED
-from .._record.limits import (
+from .limits import (
     MAX_SHARED_PART_BYTES,
     MAX_SHARED_PART_ITEMS,
     MAX_SHARED_RECORD_BYTES,
 )
-from .._record.schema import Record
+from .schema import Record
+from .text import dump_text
+from .value import GrownList, ListPrefix, Value
 
+SHARED: Final = "$shared"
+"""`{"$shared": key}` stands for what is under `key` in the `shared` field of a record of the part."""
+TAKE: Final = "$take"
+"""With it, `{"$shared": key, "$take": n}` in a list stands for the first n items of that list."""
+
+
+class SharedValues:
+    """What the values of one part have in common.
+
+    Args:
+        owners: span id and values of each record of the part, in their order. Their references are
+            what is to be written: masking comes before.
+    """
+
+    def __init__(self, owners: Sequence[tuple[str, Sequence[Value]]]) -> None:
+        self._first: dict[str | int, int] = {}
+        self._again: dict[str | int, str | GrownList] = {}
+        self._counts: dict[int, int] = {}
+        for place, (_, values) in enumerate(owners):
+            for value in values:
+                self._note_all(value, place)
+        self._held_at: dict[int, list[tuple[str, str | GrownList]]] = {}
+        self._keys: dict[str | int, str] = {}
+        numbers: dict[str, int] = {}  # two records of one span may stand in a part
+        for identity, shared in self._again.items():
+            place = self._first[identity]
+            span_id = owners[place][0]
+            number = numbers[span_id] = numbers.get(span_id, -1) + 1
+            key = self._keys[identity] = f"{span_id}/{number}"
+            self._held_at.setdefault(place, []).append((key, shared))
+
+    def _note_all(self, value: Value, place: int) -> None:
+        for reference in (value.references or {}).values():
+            if isinstance(reference, str):
+                self._note(reference, reference, place)
+                continue
+            grown = reference.grown
+            before = self._counts.get(id(grown), 0)
+            for item in grown.items[before : reference.count]:
+                self._note_all(item, place)
+            self._counts[id(grown)] = max(reference.count, before)
+            self._note(id(grown), grown, place)
+
+    def _note(self, identity: str | int, shared: str | GrownList, place: int) -> None:
+        if identity in self._first:
+            self._again[identity] = shared
+        else:
+            self._first[identity] = place
+
+    def field(self, place: int) -> dict[str, orjson.Fragment] | None:
+        """Return the `shared` field of a record of the part; None where it needs none."""
+        held = self._held_at.get(place)
+        if held is None:
+            return None
+        return {key: orjson.Fragment(self._dump(shared)) for key, shared in held}
+
+    def _dump(self, shared: str | GrownList) -> bytes:
+        if isinstance(shared, str):
+            return dump_text(shared)
+        return b"[%b]" % self._join(shared.items[: self._counts[id(shared)]])
+
+    def json(self, value: Value) -> bytes:
+        """Return the JSON of a value, with references to what stands in `shared` fields."""
+        return value.join(self._text, self._items)
+
+    def _join(self, items: Sequence[Value]) -> bytes:
+        return b",".join([item.join(self._text, self._items) for item in items])
+
+    def _text(self, text: str) -> bytes:
+        key = self._keys.get(text)
+        return dump_text(text) if key is None else orjson.dumps({SHARED: key})
+
+    def _items(self, prefix: ListPrefix) -> bytes:
+        key = self._keys.get(id(prefix.grown))
+        if key is None:
+            return self._join(prefix.items())
+        return orjson.dumps({SHARED: key, TAKE: prefix.count})
+
+
+# --- reading ----------------------------------------------------------------------------------
+# References may lie within shared lists, so a few kilobytes can stand for any amount: what a record
+# and a part may expand to is bounded.
 _FIELDS: Final = ("inputs", "outputs")
 _POINTER: Final = 8
 _MAX_CHAIN: Final = 50

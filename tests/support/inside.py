@@ -1,0 +1,26 @@
+"""The few ways in which tests look into a handler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def open_spans(handler: Any) -> Any:
+    """What keeps the spans that are open."""
+    return handler._parts.open_spans
+
+
+def capture(handler: Any) -> Any:
+    """What opens, fills in and closes spans."""
+    return handler._parts.capture
+
+
+def pipeline(handler: Any) -> Any:
+    """What brings finished spans to their destination."""
+    return handler._parts.pipeline
+
+
+def faults(handler: Any) -> dict[str, int]:
+    """Faults since the last flush."""
+    counts: dict[str, int] = handler._parts.faults.counts
+    return counts
