@@ -17,8 +17,8 @@ from support.schema import SCHEMA, check_lines
 
 def test_the_schema_has_every_field_kind_and_the_version() -> None:
     when_read = {"experiment_name", "run_name"}
-    assert set(SCHEMA["properties"]) - {"shared"} == set(COLUMNS) - when_read
-    assert set(SCHEMA["required"]) == set(SCHEMA["properties"]) - {"shared"}
+    assert set(SCHEMA["properties"]) - {"shared", "scores"} == set(COLUMNS) - when_read
+    assert set(SCHEMA["required"]) == set(SCHEMA["properties"]) - {"shared", "scores"}
     assert set(SCHEMA["properties"]["kind"]["enum"]) == KINDS
     assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
 

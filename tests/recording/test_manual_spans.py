@@ -82,17 +82,17 @@ def test_a_span_between_langchain_runs_goes_in_between_in_async_code_too(recordi
 
 
 def test_decorated_functions(recording: Any) -> None:
-    @recording.handler.trace
+    @recording.handler.traced
     def add(a: int, b: int = 2) -> int:
         """Add."""
         return a + b
 
-    @recording.handler.trace(name="renamed", kind="tool")
+    @recording.handler.traced(name="renamed", kind="tool")
     async def aadd(a: int, *rest: int) -> int:
         return add(a) + sum(rest)
 
     class Worker:
-        @recording.handler.trace
+        @recording.handler.traced
         def method(self, value: str) -> str:
             return value.upper()
 
@@ -129,7 +129,7 @@ def test_decorated_functions_that_raise_or_are_called_wrongly(recording: Any) ->
 
 
 def test_decorated_generators(recording: Any) -> None:
-    @recording.handler.trace
+    @recording.handler.traced
     def count(n: int) -> Iterator[int]:
         for i in range(n):
             model().invoke("q", recording.config)
@@ -162,7 +162,7 @@ def test_decorated_generators(recording: Any) -> None:
 
 
 def test_generators_closed_early_are_cancelled_and_failing_ones_failed(recording: Any) -> None:
-    @recording.handler.trace
+    @recording.handler.traced
     def forever() -> Iterator[int]:
         n = 0
         while True:
@@ -172,12 +172,12 @@ def test_generators_closed_early_are_cancelled_and_failing_ones_failed(recording
                 yield -1
             n += 1
 
-    @recording.handler.trace
+    @recording.handler.traced
     async def aforever() -> AsyncIterator[int]:
         while True:
             yield 1
 
-    @recording.handler.trace
+    @recording.handler.traced
     def broken() -> Iterator[int]:
         yield 1
         raise ValueError("broken")
