@@ -48,5 +48,5 @@ def _raises_there(frame: FrameType, instruction: int) -> bool:
 
     for found in dis.get_instructions(frame.f_code):
         if found.offset == instruction:
-            return found.opname in ("RAISE_VARARGS", "RERAISE", "CALL", "CALL_FUNCTION_EX")
+            return found.opname in ("RAISE_VARARGS", "RERAISE")
     return False
