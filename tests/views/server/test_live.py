@@ -135,7 +135,7 @@ def test_a_trace_that_goes_on_is_shown_as_it_does(
         assert page.locator(".span-row").count() == 3
         page.fill("#trace-search", "FIND me")
         page.wait_for_selector(".span-row.hit")
-        assert page.inner_text("#trace-found") == "1 spans"
+        assert page.inner_text("#trace-found") == "1 span"
         page.press("#trace-search", "Enter")
         assert page.inner_text(".span-row.chosen .name") == "second"
         handler.close()

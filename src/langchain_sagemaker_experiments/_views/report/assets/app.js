@@ -1,7 +1,7 @@
 // What is shown when: views, the address (#view=…&status=…, #trace=…&span=…), keys, light and dark, news.
 "use strict";
 (() => {
-  const { h, seen, number, duration, cost, dialog, copyButton, statusChip } = Report.dom;
+  const { h, seen, number, duration, cost, counted, dialog, copyButton, statusChip } = Report.dom;
   const { data, filters } = Report;
   const $ = (id) => document.getElementById(id);
   const views = ["traces", "overview", "sessions", "compare", "architecture"];
@@ -48,7 +48,7 @@
     $("trace-name").textContent = seen(row.name);
     const tokens = row.input_tokens + row.output_tokens ? ` · ${number(row.input_tokens)} + ${number(row.output_tokens)} tokens` : "";
     const price = cost(row.cost, row.unpriced);
-    $("trace-facts").replaceChildren(statusChip(row.status), ` ${duration(row.duration)} · ${number(spans.length)} spans${tokens}${price ? ` · ${price}` : ""}`);
+    $("trace-facts").replaceChildren(statusChip(row.status), ` ${duration(row.duration)} · ${counted(spans.length, "span")}${tokens}${price ? ` · ${price}` : ""}`);
     $("beside").textContent = beside && beside !== id ? "Compare with the remembered one" : "Compare …";
     $("trace-search").value = "";
     $("trace-found").textContent = "";
@@ -73,7 +73,7 @@
   async function findInTrace() {
     const words = $("trace-search").value.trim();
     const ids = words && current ? await data.findInTrace(current.id, words) : [];
-    $("trace-found").textContent = words ? `${number(ids.length)} spans` : "";
+    $("trace-found").textContent = words ? counted(ids.length, "span") : "";
     Report.timeline.mark(ids);
     return ids;
   }
@@ -140,7 +140,7 @@
     Report.info = state;
     const reading = state.total && state.done < state.total ? `reading ${number(state.done)} of ${number(state.total)} parts` : state.ready ? "live" : "reading";
     $("state-text").textContent = reading;
-    $("summary").textContent = `${number(state.traces)} traces, ${number(state.spans)} spans`;
+    $("summary").textContent = `${counted(state.traces, "trace")}, ${counted(state.spans, "span")}`;
     filters.setChoices(state.choices);
     empty(state);
     if (!ready) return;

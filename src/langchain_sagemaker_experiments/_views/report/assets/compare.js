@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.compare = (() => {
-  const { h, seen, number, duration, cost } = Report.dom;
+  const { h, seen, number, duration, cost, mendGrid } = Report.dom;
   const { color, prepare } = Report.charts;
   const SHOWN = 24; // runs in a plot; the table has all
   let charts = [];
@@ -47,13 +47,14 @@ Report.compare = (() => {
       const figure = figures[place.getRow().getData().id];
       return h("span", { dir: "auto" }, seen(FORMATS[figure.format](place.getValue() ?? null)), difference(figure, Number(place.getField().slice(3))));
     };
-    table = new Tabulator(document.getElementById("compare-table"), {
+    const built = (table = new Tabulator(document.getElementById("compare-table"), {
       data, index: "id", layout: "fitDataFill", maxHeight: "46vh", rowHeight: 32, columnDefaults: { headerSort: false },
       columns: [
         { title: "", field: "figure", frozen: true, width: 280, formatter: (place) => h("span", { class: figures[place.getRow().getData().id].parameter ? "parameter" : "figure" }, seen(place.getValue())) },
         ...runs.map((run, i) => ({ title: "", titleFormatter: () => h("span", { dir: "auto" }, seen(run)), field: `run${i}`, minWidth: 130, hozAlign: "right", formatter: cell })),
       ],
-    });
+    }));
+    built.on("tableBuilt", () => mendGrid(document.getElementById("compare-table")));
   }
 
   function draw() {

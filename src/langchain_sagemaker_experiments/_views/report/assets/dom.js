@@ -64,6 +64,19 @@ Report.dom = (() => {
     return minutes < 60 ? `${minutes} min ${Math.round((ms % 60000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
 
+  // A number with its noun: 1 trace, 1,000 traces.
+  const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+  // Tabulator scrolls in an element that has no role; a screen reader takes it for the rows.
+  function mendGrid(place) {
+    const holder = place.querySelector(".tabulator-tableholder");
+    const rows = place.querySelector(".tabulator-table");
+    if (!holder || !rows) return;
+    holder.setAttribute("role", "rowgroup");
+    rows.setAttribute("role", "presentation");
+    place.removeAttribute("aria-owns");
+  }
+
   // Dollars, exact enough to tell calls apart; a + says that calls without a known price are not in it.
   function cost(dollars, unpriced) {
     if (dollars === null || dollars === undefined) return unpriced ? "unknown" : "";
@@ -97,5 +110,5 @@ Report.dom = (() => {
   const SIGNS = { ok: "✓", error: "✕", interrupted: "‖", cancelled: "⊘", running: "…" };
   const statusChip = (status) => h("span", { class: `status status-${status}` }, `${SIGNS[status] || "?"} ${status}`);
 
-  return { h, svg, seen, textBlock, number, duration, time, cost, dialog, copyButton, kindChip, statusChip, SIGNS };
+  return { h, svg, seen, textBlock, number, duration, time, cost, counted, mendGrid, dialog, copyButton, kindChip, statusChip, SIGNS };
 })();

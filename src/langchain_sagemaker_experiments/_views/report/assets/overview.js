@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.overview = (() => {
-  const { h, seen, number, duration, cost, time } = Report.dom;
+  const { h, seen, number, duration, cost, time, counted } = Report.dom;
   const { color, prepare, figure } = Report.charts;
   const place = document.getElementById("overview");
   let charts = [];
@@ -91,15 +91,15 @@ Report.overview = (() => {
     for (const chart of charts) chart.destroy();
     charts = [];
     prepare();
-    const calls = (row) => [`${number(row.calls)} calls`, row.errors ? `${number(row.errors)} failed` : "", latencyOf(row), cost(row.cost)].filter(Boolean).join(" · ");
+    const calls = (row) => [counted(row.calls, "call"), row.errors ? `${number(row.errors)} failed` : "", latencyOf(row), cost(row.cost)].filter(Boolean).join(" · ");
     place.replaceChildren(...[
       tiles(found.total),
       h("div", { class: "plots" }, SERIES.filter(([title]) => title !== "Cost" || found.total.cost !== null).map((series) => plot(series, found))),
       h("div", { class: "plots" },
-        bars("By name", found.names, "name", (row) => row.traces, (row) => [`${number(row.traces)} traces`, row.errors ? `${number(row.errors)} failed` : "", latencyOf(row), cost(row.cost)].filter(Boolean).join(" · ")),
+        bars("By name", found.names, "name", (row) => row.traces, (row) => [counted(row.traces, "trace"), row.errors ? `${number(row.errors)} failed` : "", latencyOf(row), cost(row.cost)].filter(Boolean).join(" · ")),
         bars("By model", found.models, "model", (row) => row.calls, (row) => `${calls(row)} · ${number(row.input_tokens + row.output_tokens)} tokens`),
         bars("By tool", found.tools, "tool", (row) => row.calls, calls),
-        bars("Errors, by their root cause", found.errors, "error", (row) => row.traces, (row) => `${number(row.traces)} traces`),
+        bars("Errors, by their root cause", found.errors, "error", (row) => row.traces, (row) => counted(row.traces, "trace")),
         slowest(found.slowest)),
     ].filter(Boolean));
   }

@@ -21,7 +21,7 @@ Report.scores = (() => {
   // A form that writes a score of this trace or span.
   function form(target, done) {
     const key = h("input", { type: "text", value: "helpful", size: "12", maxlength: "100", "aria-label": "Key of the score" });
-    const value = h("input", { type: "number", step: "any", size: "6", "aria-label": "A number", placeholder: "number" });
+    const value = h("input", { type: "number", step: "any", class: "score-number", "aria-label": "A number", placeholder: "number" });
     const comment = h("input", { type: "text", class: "comment", maxlength: "4000", placeholder: "Comment", "aria-label": "Comment" });
     const said = h("output", { class: "muted", "aria-live": "polite" });
     const send = async (score) => {
@@ -33,7 +33,7 @@ Report.scores = (() => {
     };
     const button = (label, title, score) => h("button", { type: "button", title, "aria-label": title, on: { click: () => send(score()) } }, label);
     return h("div", { class: "score-form" }, key,
-      button("👍", "Score: good", () => true), button("👎", "Score: bad", () => false), value,
+      button("Good", "Score: good", () => true), button("Bad", "Score: bad", () => false), value,
       button("Save", "Save this number and comment", () => (value.value === "" ? null : Number(value.value))), comment, said);
   }
 

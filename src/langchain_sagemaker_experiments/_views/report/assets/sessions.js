@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.sessions = (() => {
-  const { h, seen, number, duration, cost, time, statusChip } = Report.dom;
+  const { h, seen, duration, cost, counted, time, statusChip } = Report.dom;
   const list = document.getElementById("session-list");
   const chat = document.getElementById("chat");
   const by = document.getElementById("sessions-by");
@@ -13,7 +13,7 @@ Report.sessions = (() => {
   let open = () => {};
 
   function entry(row) {
-    const about = [`${number(row.traces)} turn${row.traces === 1 ? "" : "s"}`, row.errors ? `${row.errors} failed` : "", cost(row.cost), time(row.last)].filter(Boolean).join(" · ");
+    const about = [counted(row.traces, "turn"), row.errors ? `${row.errors} failed` : "", cost(row.cost), time(row.last)].filter(Boolean).join(" · ");
     return h("button", { type: "button", class: "session", "aria-pressed": String(row.key === chosen), on: { click: () => go(by.value, row.key) } },
       h("b", { dir: "auto" }, seen(row.key)), h("span", { class: "preview", dir: "auto" }, seen(row.inputs || "")), h("span", { class: "muted small" }, about));
   }
@@ -39,14 +39,14 @@ Report.sessions = (() => {
     const turns = await Report.data.chat({ [by.value]: wanted });
     if (wanted !== chosen) return;
     const known = new Set();
-    chat.replaceChildren(h("header", {}, h("h3", { dir: "auto" }, seen(wanted)), h("span", { class: "muted" }, `${number(turns.length)} turns`)), h("ol", { class: "turns" }, turns.map((one) => turn(one, known))));
+    chat.replaceChildren(h("header", {}, h("h3", { dir: "auto" }, seen(wanted)), h("span", { class: "muted" }, counted(turns.length, "turn"))), h("ol", { class: "turns" }, turns.map((one) => turn(one, known))));
   }
 
   async function show(key, kind) {
     if (kind) by.value = kind;
     chosen = key || null;
     const rows = await Report.data.sessions(Report.filters.query(), by.value);
-    facts.textContent = `${number(rows.length)}${rows.length === 500 ? " newest" : ""} ${by.value}s`;
+    facts.textContent = rows.length === 500 ? `the 500 newest ${by.value}s` : counted(rows.length, by.value);
     list.replaceChildren(...(rows.length ? rows.map(entry) : [h("p", { class: "muted pad" }, `No trace has a ${by.value}. Give metadata={"${by.value}_id": …} in the call's config.`)]));
     if (chosen === null && rows.length) chosen = rows[0].key;
     for (const button of list.querySelectorAll(".session")) button.setAttribute("aria-pressed", String(button.firstChild.textContent === seen(chosen)));

@@ -3,7 +3,7 @@
 var Report = (window.Report = window.Report || {});
 
 Report.table = (() => {
-  const { h, seen, number, duration, time, statusChip, cost } = Report.dom;
+  const { h, seen, number, duration, time, statusChip, cost, counted, mendGrid } = Report.dom;
   const { data, filters } = Report;
   const KEPT = "sagemaker-traces-columns";
   const place = document.getElementById("trace-table");
@@ -112,7 +112,7 @@ Report.table = (() => {
     return new Promise((done) => {
       let built = false;
       table.on("rowClick", (_, row) => { choose(row); open(row.getData()); });
-      table.on("dataProcessed", () => { if (!built) { built = true; done(); } });
+      table.on("dataProcessed", () => { mendGrid(place); if (!built) { built = true; done(); } });
     });
   }
 
@@ -145,7 +145,7 @@ Report.table = (() => {
 
   function tell() {
     const within = filters.current().found ? " (searched in whole texts)" : "";
-    count.textContent = filters.any() ? `${number(total)} of ${number(Math.max(everything, total))} traces${within}` : `${number(total)} traces`;
+    count.textContent = filters.any() ? `${number(total)} of ${number(Math.max(everything, total))} traces${within}` : counted(total, "trace");
   }
 
   async function lookIntoTexts() {

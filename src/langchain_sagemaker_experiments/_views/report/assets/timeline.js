@@ -49,6 +49,7 @@ Report.timeline = (() => {
     nodes = arrange(spans);
     hits = new Set();
     markCauses();
+    place.parentElement.classList.toggle("no-figures", !spans.some((span) => figuresOf(span)));
     const starts = spans.map((span) => span.start).filter((value) => value !== null);
     begin = starts.reduce((one, other) => Math.min(one, other), Infinity);
     const end = spans.reduce((latest, span) => Math.max(latest, endOf(span)), begin);
