@@ -240,7 +240,7 @@ class Questions:
         """Return spans of the newest traces of each kind of application, for its drawing."""
         return self._index.ask(
             "SELECT s.trace_id, s.span_id, s.parent_id AS parent_span_id, s.kind, s.name, s.status,"
-            " s.start_us, s.duration_ms FROM spans s JOIN ("
+            " s.start_us, s.duration_ms, s.tags FROM spans s JOIN ("
             "  SELECT trace_id FROM traces QUALIFY row_number() OVER"
             "   (PARTITION BY kind, name ORDER BY start_us DESC) <= ?) USING (trace_id)"
             " ORDER BY s.start_us NULLS LAST LIMIT 50000",

@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import boto3
 import pandas as pd
@@ -285,3 +285,41 @@ def test_a_report_is_a_path_and_shows_itself(frame: pd.DataFrame, tmp_path: Path
     assert shown.startswith("<p><a href=")
     assert "<iframe srcdoc=" in shown
     assert "<b>title</b>" not in report.path.read_text()
+
+
+def test_the_executed_path_of_a_graph_is_counted_by_its_steps(tmp_path: Path) -> None:
+    from langgraph.graph import END, START, StateGraph
+
+    class State(TypedDict):
+        count: int
+
+    def step(state: State) -> State:
+        return {"count": state["count"] + 1}
+
+    inner = StateGraph(State).add_node("draft", step).add_node("check", step)
+    inner.add_edge(START, "draft").add_edge("draft", "check").add_edge("check", END)
+    outer = StateGraph(State).add_node("plan", step).add_node("write", inner.compile())
+    outer.add_edge(START, "plan").add_edge("write", END)
+    outer.add_conditional_edges(
+        "plan", lambda state: "write" if state["count"] > 2 else "plan", ["write", "plan", END]
+    )
+    graph = outer.compile(name="writer")
+    with OfflineRun(tmp_path, experiment_name="e", run_name="r") as run:
+        with SageMakerCallbackHandler(run) as handler:
+            handler.log_architecture(graph)
+            for _ in range(2):
+                graph.invoke({"count": 0}, config={"callbacks": [handler]})
+    page = render_report(load_spans(tmp_path), tmp_path / "r.html").path.read_text()
+    drawing = unpack(page)["index"]["architectures"][0]
+    taken = {(edge["source"], edge["target"]): edge["taken"] for edge in drawing["edges"]}
+    assert taken == {
+        ("__start__", "plan"): 2,
+        ("plan", "plan"): 4,
+        ("plan", "write:draft"): 2,
+        ("plan", "__end__"): 0,
+        ("write:draft", "write:check"): 2,
+        ("write:check", "__end__"): 2,
+    }
+    calls = {node["id"]: node["calls"] for node in drawing["nodes"]}
+    assert (calls["plan"], calls["write:draft"], calls["write:check"]) == (6, 2, 2)
+    assert "executed by 2 traces" in drawing["about"]

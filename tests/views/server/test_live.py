@@ -152,3 +152,13 @@ def test_two_traces_side_by_side_show_the_words_that_differ(
     assert "fish" in page.locator("#diff del").all_inner_texts()
     assert "ships" in page.locator("#diff ins").all_inner_texts()
     browser.keep("window-difference")
+
+
+def test_the_window_tells_what_a_component_was_built_with(
+    open_view: Callable[..., Window], browser: Opened, tmp_path: Path
+) -> None:
+    record_elsewhere(tmp_path / "runs", "fish")
+    page = browser.open_window(open_view(tmp_path / "runs"), "view=architecture")
+    page.locator("#drawing .node", has_text="ChatPromptTemplate").click()
+    page.wait_for_selector("#node-details .tree")
+    assert "input_variables" in page.inner_text("#node-details")

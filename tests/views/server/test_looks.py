@@ -112,7 +112,9 @@ def test_each_view_of_the_window(
     assert wrong == {}, "\n".join(f"{view}: {one}" for view in wrong for one in wrong[view])
 
 
-def test_each_view_of_a_report(browser: Opened, runs: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_each_view_of_a_report(
+    browser: Opened, runs: tuple[Path, str, str], tmp_path: Path
+) -> None:
     report = render_report(load_spans(runs[0]), tmp_path / "report.html")
     page = browser.open(report.path)
     wrong = {}

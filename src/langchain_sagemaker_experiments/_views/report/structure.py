@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from ..._analysis.preview import plain
 from ..._analysis.traces import roots_of
+from ..._record.plurals import counted
 from ..._record.schema import Record
+from .executed_path import ExecutedPath
 
 _MAX_NODES: Final = 250
 _MAX_DEPTH: Final = 60
@@ -26,7 +28,7 @@ def architectures(
     by their way from the root.
     """
     logged = {str(record["name"]): record for record in graphs}
-    found = [_of_graph(name, record) for name, record in logged.items()]
+    found = [_executed(name, _of_graph(name, record), groups) for name, record in logged.items()]
     applications: dict[tuple[str, str], _Application] = {}
     for group in groups.values():
         root = roots_of(group)[0]
@@ -34,6 +36,26 @@ def architectures(
     ranked = sorted(applications.items(), key=lambda item: -item[1].traces)
     found += [application.drawing(name) for (_, name), application in ranked[:_MAX_SHOWN]]
     return found
+
+
+def _executed(
+    name: str, drawing: dict[str, Any], groups: Mapping[str, list[Record]]
+) -> dict[str, Any]:
+    """Return a graph's drawing with what the traces did in it."""
+    edges = [(edge["source"], edge["target"]) for edge in drawing["edges"]]
+    path = ExecutedPath(name, (node["id"] for node in drawing["nodes"]), edges)
+    for group in groups.values():
+        path.add(group)
+    if not path.traces:
+        return drawing
+    for node in drawing["nodes"]:
+        node.update(path.figures.get(node["id"], {}))
+    drawing["edges"] = [
+        {**edge, "taken": path.taken.get((edge["source"], edge["target"]), 0)}
+        for edge in drawing["edges"]
+    ]
+    drawing["about"] += f"; executed by {counted(path.traces, 'trace')}"
+    return drawing
 
 
 class _Application:
@@ -61,7 +83,12 @@ class _Application:
     def _count(self, way: tuple[Any, ...], record: Record) -> None:
         node = self._nodes.get(way)
         if node is None:
-            node = self._nodes[way] = {"calls": 0, "errors": 0, "component": None}
+            node = self._nodes[way] = {
+                "calls": 0,
+                "errors": 0,
+                "component": None,
+                "span": record["span_id"],
+            }
         node["calls"] += 1
         node["errors"] += record["status"] == "error"
         if isinstance(record["component"], Mapping):
@@ -80,6 +107,7 @@ class _Application:
                     "kind": way[-2],
                     "calls": node["calls"],
                     "errors": node["errors"],
+                    "span": node["span"],
                     **_built_with(node["component"]),
                 }
             )
