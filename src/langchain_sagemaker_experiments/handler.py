@@ -20,6 +20,7 @@ from ._record.limits import (
     DEFAULT_MAX_OPEN_SPANS,
 )
 from ._recording.arguments import check_settings, content_is_recorded
+from ._recording.ids import as_uuid
 from ._recording.langchain_events import LangChainEvents
 from .exceptions import DestinationError
 
@@ -63,7 +64,11 @@ class SageMakerCallbackHandler(LangChainEvents):
             size and SHA-256.
         buffer_bytes: bytes of finished spans held in memory before they go over into the spool.
             Default: 64 MiB.
-        sample_rate: share of traces to record, 0 to 1. A trace is recorded whole or not at all.
+        sample_rate: share of traces to record, 0 to 1. A trace is recorded whole or not at all; one
+            that has an error, is slower than `keep_slower_than`, or is scored with `log_score`
+            before it ends is recorded in any case. Until a trace ends, its spans are held.
+        keep_slower_than: seconds; with `sample_rate`, traces that take at least as long are
+            recorded in any case.
         record_tokens: record every streamed token as an event; by default only their count and the
             time of the first.
         max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled. Default:
@@ -98,6 +103,7 @@ class SageMakerCallbackHandler(LangChainEvents):
         keep_media: bool = False,
         buffer_bytes: int = DEFAULT_BUFFER_BYTES,
         sample_rate: float = 1.0,
+        keep_slower_than: float | None = None,
         record_tokens: bool = False,
         record_content: bool | None = None,
         run_inline: bool = True,
@@ -113,6 +119,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             max_field_bytes=max_field_bytes,
             buffer_bytes=buffer_bytes,
             sample_rate=sample_rate,
+            keep_slower_than=keep_slower_than,
             record_content=record_content,
             max_open_spans=max_open_spans,
             abandoned_after=abandoned_after,
@@ -132,6 +139,7 @@ class SageMakerCallbackHandler(LangChainEvents):
                 keep_media=keep_media,
                 buffer_bytes=buffer_bytes,
                 sample_rate=sample_rate,
+                keep_slower_than=keep_slower_than,
                 record_content=content_is_recorded(record_content),
                 max_open_spans=max_open_spans,
                 abandoned_after=abandoned_after,
@@ -335,6 +343,8 @@ class SageMakerCallbackHandler(LangChainEvents):
             author=author,
         )
         self._pipeline.scores.add([record])
+        if self._parts.open_spans.sampling is not None:
+            self._parts.open_spans.sampling.keep(as_uuid(trace_id))
         return str(record["score_id"])
 
     async def aflush_tracker(self) -> FlushResult:

@@ -420,8 +420,9 @@ def test_tasks_do_not_see_the_traces_of_each_other(tmp_path: Path) -> None:
     assert {str(trace): answer for answer, trace in answers} == table.to_dict()
 
 
-def test_a_trace_that_is_not_sampled_has_no_id(tmp_path: Path) -> None:
+def test_a_trace_outside_the_sample_has_an_id_so_that_it_can_be_scored(tmp_path: Path) -> None:
     run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
     with record_calls(run, sample_rate=0.0):
         echo_chain().invoke({"topic": "fish"})
-        assert current_trace_id() is None
+        assert current_trace_id() is not None
+    assert load_spans(run).empty

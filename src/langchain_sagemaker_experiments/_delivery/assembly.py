@@ -19,6 +19,7 @@ from .._recording.faults import Faults
 from .._recording.manual_spans import ManualSpans
 from .._recording.nesting import connect
 from .._recording.open_spans import OpenSpans
+from .._recording.sampling import Sampling
 from .._recording.span_capture import SpanCapture
 from .flush import Pipeline
 from .record_writer import RecordWriter
@@ -39,6 +40,7 @@ class HandlerSettings:
     keep_media: bool
     buffer_bytes: int
     sample_rate: float
+    keep_slower_than: float | None
     record_content: bool
     max_open_spans: int
     abandoned_after: float
@@ -71,7 +73,7 @@ def assemble(settings: HandlerSettings) -> HandlerParts:
         pipeline.sink,
         max_open_spans=settings.max_open_spans,
         abandoned_after=settings.abandoned_after,
-        sample_rate=settings.sample_rate,
+        sampling=_sampling(settings, faults),
     )
     components = ComponentCache(encoder.encode_json, content=settings.record_content)
     capture = SpanCapture(
@@ -80,6 +82,12 @@ def assemble(settings: HandlerSettings) -> HandlerParts:
     return HandlerParts(
         masker, faults, encoder, capture, ManualSpans(capture), open_spans, pipeline
     )
+
+
+def _sampling(settings: HandlerSettings, faults: Faults) -> Sampling | None:
+    if settings.sample_rate >= 1:
+        return None
+    return Sampling(settings.sample_rate, settings.keep_slower_than, faults.count)
 
 
 def _pipeline(settings: HandlerSettings, masker: Masker) -> Pipeline:

@@ -96,5 +96,7 @@ _OPTIONS = (("experiment", "experiment_name"), ("run", "run_name"))
 def _after_fork() -> None:
     for handler in list(_handlers):
         handler._pipeline.after_fork()
+        if handler._parts.open_spans.sampling is not None:
+            handler._parts.open_spans.sampling.after_fork()
         if handler._background is not None:
             handler._background.start()

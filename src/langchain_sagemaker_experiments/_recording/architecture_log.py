@@ -21,7 +21,7 @@ def log_architecture(capture: SpanCapture, runnable: Any, name: str | None) -> s
     shown = name or str(graph["name"])
     span = capture.open_spans.start(new_id(), None, "custom", shown)
     # Not one of the traces that a sample is taken of: it was asked for by name.
-    span.sampled = True
+    span.tentative = False
     drawn = {key: graph[key] for key in ("nodes", "edges")}
     span.component = capture.encoder.encode_json({"type": "graph", "name": shown, "graph": drawn})
     span.attributes = {ARCHITECTURE: True}

@@ -30,6 +30,10 @@ _RULES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "buffer_bytes": (lambda value: _is_number(value, 1_024), "at least 1,024 bytes"),
     "sample_rate": (lambda value: _is_number(value, 0) and value <= 1, "a number between 0 and 1"),
+    "keep_slower_than": (
+        lambda value: value is None or _is_number(value, 0),
+        "a number of seconds, 0 or more, or None",
+    ),
     "record_content": (
         lambda value: value is None or isinstance(value, bool),
         "True, False or None",

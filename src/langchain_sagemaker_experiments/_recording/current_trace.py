@@ -15,7 +15,8 @@ def current_trace_id() -> str | None:
     Inside a recorded call or a span by hand it is the id of their trace, after `chain.invoke(…)` the
     id of that call's trace: what an application hands out so that its users can score the answer.
     Contexts as of `contextvars`: tasks and requests do not see each other's. None if there is
-    none, or if `sample_rate` left the trace out.
+    none. With `sample_rate`, a trace outside the sample has an id too: a score before it ends makes
+    it one that is recorded.
     """
     trace_id = latest_trace.get()
     return str(trace_id) if trace_id is not None else None

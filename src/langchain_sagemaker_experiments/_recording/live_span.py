@@ -64,7 +64,8 @@ class LiveSpan:
         self.start_ns = start_ns
         # Asked for of every span: reading the default of a class costs several times what setting
         # these does.
-        self.sampled = True
+        self.tentative = False
+        """Whether the span is recorded depends on what becomes of its trace; see `sampling`."""
         self.raw: dict[str, bytes] | None = None
         self.error: dict[str, Any] | None = None
         self.events: list[tuple[int, str, bytes | None]] | None = None

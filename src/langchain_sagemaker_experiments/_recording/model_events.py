@@ -43,7 +43,7 @@ class ModelEvents:
         span = self._capture.start(kind, name, serialized, inputs, details)
         span.facts = "model"
         settings = details.get("invocation_params")
-        if settings and span.sampled:
+        if settings:
             data = self._capture.encoder.encode_settings(settings)
             span.raw = {"invocation": data}
             span.size += len(data)
@@ -61,7 +61,7 @@ class ModelEvents:
         if span.first_token_ns == 0 and (token or has_content(chunk)):
             self._note_first(span)
         span.token_count += 1
-        if self._record_tokens and span.sampled:
+        if self._record_tokens:
             self._add_token(span, {"token": token})
 
     def stream_event(self, event: Any, run_id: UUID | None) -> None:
@@ -78,7 +78,7 @@ class ModelEvents:
         if span.first_token_ns == 0:
             self._note_first(span)
         span.token_count += 1
-        if self._record_tokens and span.sampled:
+        if self._record_tokens:
             self._add_token(span, event)
 
     def _note_first(self, span: LiveSpan) -> None:
@@ -105,8 +105,6 @@ class ModelEvents:
 
     def _add_response(self, span: LiveSpan, response: LLMResult) -> None:
         span.facts = span.facts or "model"
-        if not span.sampled:
-            return
         raw = raw_response(response)
         if raw:
             if span.raw is None:

@@ -22,6 +22,7 @@ from .current_trace import latest_trace
 from .ended_spans import EndedSpans
 from .ids import as_uuid, new_id
 from .live_span import LiveSpan
+from .sampling import Sampling
 from .unnamed_runs import UnnamedRuns
 
 _wall = time.time_ns
@@ -42,8 +43,7 @@ class OpenSpans:
         max_open_spans: spans open at a time; beyond it the oldest is closed as cancelled.
         abandoned_after: seconds after which an open span whose root has ended is closed as
             cancelled at a flush; a root that never ends gets 24 times as long.
-        sample_rate: share of traces that is recorded, from 0 to 1, decided by the trace's id so
-            that a trace is whole.
+        sampling: decides which traces are recorded; None records all.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class OpenSpans:
         *,
         max_open_spans: int = DEFAULT_MAX_OPEN_SPANS,
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
-        sample_rate: float = 1.0,
+        sampling: Sampling | None = None,
     ) -> None:
         self.sink = sink
         self.by_run: dict[int, LiveSpan] = {}
@@ -61,8 +61,7 @@ class OpenSpans:
         self._ended = EndedSpans()
         self._max_open = max_open_spans
         self._abandoned_ns = int(abandoned_after * 1e9)
-        self._threshold = int(sample_rate * 2**32)
-        self._sampling = sample_rate < 1.0
+        self.sampling = sampling
         self._shadowed: dict[int, list[LiveSpan]] = {}
         # The innermost span this context's code runs in, for children whose own parent was never
         # seen.
@@ -88,10 +87,8 @@ class OpenSpans:
             latest_trace.set(span_id)
         else:
             span = self._child(run_id, span_id, parent_run_id, kind, name)
-        if self._sampling:
-            span.sampled = (span.trace_id.int & 0xFFFFFFFF) < self._threshold
-            if not span.sampled and parent_run_id is None:
-                latest_trace.set(None)
+        if self.sampling is not None:
+            span.tentative = not self.sampling.is_chosen(span.trace_id)
         self.by_run[key] = span
         if len(self.by_run) > self._max_open:
             self._close_oldest()
@@ -214,8 +211,11 @@ class OpenSpans:
     def close(self, span: LiveSpan) -> None:
         """Hand a span that has ended to the sink, and remember its ids for what comes late."""
         self._ended.add(span)
-        if span.sampled:
+        if not span.tentative or self.sampling is None:
             self.sink(span)
+            return
+        for kept in self.sampling.ended(span):
+            self.sink(kept)
 
     def is_out_of_order(self, span: LiveSpan) -> bool:
         """Return True if a span ends while a child is open, or after its parent: never in normal
@@ -244,7 +244,9 @@ class OpenSpans:
     def running(self) -> list[LiveSpan]:
         """Return the open spans that no flush has written yet, and mark them as written."""
         waiting = [
-            span for span in list(self.by_run.values()) if span.sampled and not span.written_running
+            span
+            for span in list(self.by_run.values())
+            if not span.tentative and not span.written_running
         ]
         for span in waiting:
             span.written_running = True

@@ -76,18 +76,17 @@ class SpanCapture:
         ):
             parent_run_id = parent_here(open_spans.by_run, parent_run_id)
         span = open_spans.start(run_id, parent_run_id, kind, name)
-        if span.sampled:
-            if self.record_content:
-                value = span.inputs = self._encode(inputs)
-                span.size += value.size
-            tags, metadata = details.get("tags"), details.get("metadata")
-            if tags:
-                span.tags = list(tags)
-            if metadata:
-                data = span.metadata = self._encode_json(metadata)
-                span.size += len(data)
-            if serialized:
-                span.component = self._components.encode(serialized)
+        if self.record_content:
+            value = span.inputs = self._encode(inputs)
+            span.size += value.size
+        tags, metadata = details.get("tags"), details.get("metadata")
+        if tags:
+            span.tags = list(tags)
+        if metadata:
+            data = span.metadata = self._encode_json(metadata)
+            span.size += len(data)
+        if serialized:
+            span.component = self._components.encode(serialized)
         return span
 
     def end(
@@ -104,7 +103,7 @@ class SpanCapture:
         """
         run_id, parent_run_id = details.get("run_id"), details.get("parent_run_id")
         span = self.open_spans.end(run_id, parent_run_id, status, kinds)
-        if span.sampled and outputs is not None and self.record_content:
+        if outputs is not None and self.record_content:
             value = span.outputs = self._encode(outputs)
             span.size += value.size
         return span
@@ -159,7 +158,7 @@ class SpanCapture:
 
     def set_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
         """Record inputs that came only with the end."""
-        if span.sampled and self.record_content:
+        if self.record_content:
             value = span.inputs = self._encode(inputs)
             span.size += value.size
 
@@ -178,7 +177,7 @@ class SpanCapture:
         span = self.open_spans.current(run_id, kinds)
         if span is None:
             self.faults.count(f"{name} of an unknown run")
-        elif span.sampled:
+        else:
             encoded = self._encode_json(data) if self.record_content and data is not None else None
             self.open_spans.add_event(span, name, encoded)
         return span
