@@ -24,7 +24,7 @@ from .exceptions import (
     TrackerError,
 )
 from .handler import SageMakerCallbackHandler
-from .spans import Span
+from .spans import Span, SpanKind
 
 if TYPE_CHECKING:
     from ._analysis.figures import (
@@ -61,6 +61,7 @@ __all__ = [
     "Report",
     "SageMakerCallbackHandler",
     "Span",
+    "SpanKind",
     "SpanReadError",
     "SpanReadWarning",
     "SyncResult",

@@ -5,15 +5,34 @@ records them.
 from __future__ import annotations
 
 import datetime
+import enum
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ._record.schema import FINAL_STATUSES, KINDS, Kind, Status
 
-__all__ = ["Span"]
+__all__ = ["Span", "SpanKind"]
 
 Time = datetime.datetime | float
+
+
+class SpanKind(str, enum.Enum):
+    """The kinds of a `Span`, for code that names them: `Span("search", kind=SpanKind.TOOL)`.
+
+    Each member is a string: `SpanKind.TOOL == "tool"`.
+    """
+
+    AGENT = "agent"
+    CHAIN = "chain"
+    CHAT_MODEL = "chat_model"
+    CUSTOM = "custom"
+    EMBEDDING = "embedding"
+    LLM = "llm"
+    PARSER = "parser"
+    PROMPT = "prompt"
+    RETRIEVER = "retriever"
+    TOOL = "tool"
 
 
 class Span:
@@ -35,9 +54,19 @@ class Span:
         metadata: as LangChain's; `session_id` in it names the session.
         tags: as LangChain's.
         children: spans within this one.
+        span_kind: the name that W&B's trace tree gives to `kind`; it wins if both are given.
 
     Raises:
         ValueError: an unknown kind or status.
+        TypeError: a child is no `Span`.
+
+    Example:
+        >>> from langchain_sagemaker_experiments import Span
+        >>> root = Span("answer", kind="agent", inputs={"user": "2023 - 1998?"})
+        >>> root.add_child(Span("subtract", kind="tool", outputs=25))
+        Span('subtract', kind='tool', children=0)
+        >>> root
+        Span('answer', kind='agent', children=1)
     """
 
     def __init__(
@@ -55,11 +84,12 @@ class Span:
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] = (),
         children: Sequence[Span] = (),
+        span_kind: Kind | str | None = None,
     ) -> None:
         if status not in FINAL_STATUSES:
             raise ValueError(f"status must be one of {', '.join(FINAL_STATUSES)}, not {status!r}.")
         self.name = name
-        self.kind = checked_kind(kind)
+        self.kind = checked_kind(kind if span_kind is None else span_kind)
         self.inputs = inputs
         self.outputs = outputs
         self.start_ns = _epoch_ns(start_time) if start_time is not None else time.time_ns()
@@ -88,6 +118,10 @@ class Span:
             )
         self.children.append(span)
         return span
+
+    def add_child_span(self, span: Span) -> Span:
+        """Do the same as `add_child`, under the name that W&B's trace tree gives it."""
+        return self.add_child(span)
 
     def add_named_result(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Span:
         """Add named inputs and outputs to those there are, and return this span."""
