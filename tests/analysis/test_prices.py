@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from made_spans import make_traces, write_run
 
+from langchain_sagemaker_experiments import compare_runs, cost, load_spans, log_score, trace_table
 from langchain_sagemaker_experiments._analysis.prices import Rate, cost_of, rates_of
+from langchain_sagemaker_experiments._reading import to_frame
+from langchain_sagemaker_experiments._record.causes import root_causes
 
 PROFILE = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-20250514-v1:0"
 
@@ -67,3 +72,34 @@ def test_an_own_price_goes_before_the_list() -> None:
 
 def test_an_unknown_provider_is_no_reason_to_know_no_price() -> None:
     assert rates_of("gpt-4o-mini", "my-gateway") == rates_of("gpt-4o-mini", "openai")
+
+
+def test_tables_of_traces_and_runs_have_costs_scores_and_root_causes(tmp_path: Path) -> None:
+    write_run(tmp_path, 30, 5)
+    table = trace_table(load_spans(tmp_path))
+    log_score(tmp_path / "made" / "run", table["trace_id"][0], key="helpful", score=True)
+    log_score(tmp_path / "made" / "run", table["trace_id"][1], key="helpful", score=False)
+    spans = load_spans(tmp_path)
+    (run,) = compare_runs(spans).to_dict("records")
+    assert run["cost"] == pytest.approx(table["cost"].sum())
+    assert run["score.helpful"] == 0.5
+    calls = cost(spans).set_index("model")["cost"]
+    assert calls["gpt-4o-mini"] == pytest.approx(run["cost"])
+    assert calls.isna()["claude-sonnet"]  # no such model is known: not zero
+    assert table.loc[table["model"] == "claude-sonnet", "cost"].isna().all()
+
+
+def test_an_error_that_spans_pass_on_is_one_error() -> None:
+    trace = next(make_traces(1, 5))
+    for place, span in enumerate(trace):
+        span["parent_span_id"] = trace[place - 1]["span_id"] if place else None
+        span["status"] = "error"
+        span["error"] = {"type": "ToolError", "message": "no bread", "stacktrace": None}
+    trace[1]["error"] = {"type": "AgentError", "message": "gave up", "stacktrace": None}
+    trace[0]["error"] = trace[1]["error"]
+    (row,) = trace_table(to_frame(trace)).to_dict("records")
+    assert (row["errors"], row["error"]) == (2, "AgentError: gave up")
+    assert [span["span_id"] for span in root_causes(trace)] == [
+        trace[1]["span_id"],
+        trace[4]["span_id"],
+    ]

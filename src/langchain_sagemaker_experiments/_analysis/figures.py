@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._record.cells import json_text
 from .._record.model_facts import FACTS, MODEL_KINDS, facts_of
+from .prices import rates_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,10 +201,21 @@ def _count_prompts(frame: pd.DataFrame) -> pd.DataFrame:
     return prompts.groupby("prompt", as_index=False)[["calls", "input_tokens"]].sum()
 
 
+def _price(model: str, prices: Mapping[str, tuple[float, float]] | None) -> tuple[float, float]:
+    """Dollars for a million tokens of input and of output; NaN where they are not known."""
+    if prices is not None:
+        return prices.get(model, (float("nan"), float("nan")))
+    rates = rates_of(model)
+    return (rates[0].input, rates[0].output) if rates else (float("nan"), float("nan"))
+
+
 def cost(
-    spans: Any, prices: Mapping[str, tuple[float, float]], by: By | Sequence[By] = "model"
+    spans: Any,
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    by: By | Sequence[By] = "model",
 ) -> pd.DataFrame:
-    """Return what the model calls cost, by a price table of yours.
+    """Return what the model calls cost, by a price table of yours, else at today's prices of
+    genai-prices. Tokens of a cache are counted as input here; `trace_table` has their own price.
 
     Args:
         spans: a frame of `load_spans` or `scan_spans`.
@@ -217,7 +229,7 @@ def cost(
     """
     names = [by] if isinstance(by, str) else list(by)
     each = summarize(spans, list(dict.fromkeys((*names, "model"))), models_only=True)
-    priced = [prices.get(model, (float("nan"), float("nan"))) for model in each["model"]]
+    priced = [_price(model, prices) for model in each["model"]]
     each["cost"] = [
         (row_in * price_in + row_out * price_out) / 1e6
         for row_in, row_out, (price_in, price_out) in zip(

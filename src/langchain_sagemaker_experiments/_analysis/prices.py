@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from .._record.cells import has_value
+from .._record.model_facts import MODEL_KINDS, model_of, usage_of
+from .._record.schema import Record
+
 Prices = Mapping[str, Sequence[float]]
 """Model → dollars for 1,000,000 tokens: input, output, and, where they differ from the input's
 price, input read from a cache and input written to a cache.
@@ -122,6 +126,25 @@ def _rate(price: Any, above: int, tokens: int) -> Rate:
         one_million(dollars(input_tokens=tokens, output_tokens=0, cache_read_tokens=tokens)),
         one_million(dollars(input_tokens=tokens, output_tokens=0, cache_write_tokens=tokens)),
     )
+
+
+def call_cost(record: Record, prices: Prices | None = None) -> float | None:
+    """Return the dollars of a model call, at the prices of its day; None of anything else, and of
+    a model without a known price.
+    """
+    if record["kind"] not in MODEL_KINDS:
+        return None
+    attributes = record["attributes"] or {}
+    started = record["start_time"]
+    day = started.date() if isinstance(started, datetime.datetime) and has_value(started) else None
+    provider = attributes.get("gen_ai.provider.name")
+    provider = provider if isinstance(provider, str) else None
+    return cost_of(usage_of(attributes), rates_of(model_of(attributes), provider, day, prices))
+
+
+def has_usage(record: Record) -> bool:
+    """Return True if a span is a model call whose tokens are told."""
+    return record["kind"] in MODEL_KINDS and any(usage_of(record["attributes"] or {})[:2])
 
 
 def cost_of(usage: Sequence[int | None], rates: Sequence[Rate]) -> float | None:

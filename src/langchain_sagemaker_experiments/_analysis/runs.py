@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._record.model_facts import MODEL_KINDS, first_token_ms_of
 from .._record.schema import Record
+from .._record.score import number_of
 from ..exceptions import import_extra
-from .traces import group_by_trace, rows_of, trace_row
+from .traces import group_by_trace, rows_of, scores_of, trace_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +30,9 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
         A DataFrame with `experiment_name`, `run_name`; `traces`, `spans`, `model_calls`, counts;
         `errors`, traces that failed, and `error_rate`, their share; `latency_p50_ms`, `_p90_ms`,
         `_p99_ms` of traces, `model_latency_p50_ms`, `_p90_ms` of model calls,
-        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums. Then a column for each
-        parameter of the model calls (`gen_ai.request.temperature`, …): its value, or its values as
+        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, `cost`, sums (dollars,
+        of the calls whose price is known; NaN of none). Then `score.{key}`, the mean of each key
+        that traces were scored with, and a column for each parameter of the model calls (`gen_ai.request.temperature`, …): its value, or its values as
         a list where they differ within a run.
 
     Raises:
@@ -51,16 +53,24 @@ def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
         )
         runs.setdefault((names[0], names[1]), _Run()).add(row, group)
     parameters = sorted({name for run in runs.values() for name in run.parameters})
+    keys = sorted({key for run in runs.values() for key in run.scores})
     rows = [
         {
             "experiment_name": experiment,
             "run_name": name,
             **run.figures(),
+            **{f"score.{key}": run.score(key) for key in keys},
             **{p: run.parameter(p) for p in parameters},
         }
         for (experiment, name), run in runs.items()
     ]
-    columns = ["experiment_name", "run_name", *_Run().figures(), *parameters]
+    columns = [
+        "experiment_name",
+        "run_name",
+        *_Run().figures(),
+        *(f"score.{key}" for key in keys),
+        *parameters,
+    ]
     objects = {"experiment_name", "run_name", *parameters}
     frame = {
         name: pd.Series([row[name] for row in rows], dtype=object if name in objects else None)
@@ -74,6 +84,8 @@ class _Run:
 
     def __init__(self) -> None:
         self.parameters: dict[str, dict[str, Any]] = {}
+        self.scores: dict[str, list[float]] = {}
+        self._costs: list[float] = []
         self._traces = self._spans = self._errors = self._input_tokens = self._output_tokens = 0
         self._latencies: list[float] = []
         self._model_latencies: list[float] = []
@@ -86,6 +98,9 @@ class _Run:
         self._input_tokens += row["input_tokens"]
         self._output_tokens += row["output_tokens"]
         _keep(self._latencies, row["duration_ms"])
+        _keep(self._costs, row["cost"])
+        for key, value in scores_of(group).items():
+            _keep(self.scores.setdefault(key, []), number_of(value))
         for record in group:
             if record["kind"] in MODEL_KINDS:
                 self._add_model_call(record)
@@ -104,6 +119,10 @@ class _Run:
             return f"{len(values)} different values"
         return values[0] if len(values) == 1 else values or None
 
+    def score(self, key: str) -> float:
+        values = self.scores.get(key)
+        return sum(values) / len(values) if values else float("nan")
+
     def figures(self) -> dict[str, Any]:
         return {
             "traces": self._traces,
@@ -121,6 +140,7 @@ class _Run:
             "time_to_first_token_p50_ms": percentile(self._first_tokens, 50),
             "input_tokens": self._input_tokens,
             "output_tokens": self._output_tokens,
+            "cost": sum(self._costs) if self._costs else float("nan"),
         }
 
 

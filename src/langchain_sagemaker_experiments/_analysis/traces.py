@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from .._record.causes import root_causes
 from .._record.model_facts import MODEL_KINDS, model_of, tokens_of
 from .._record.schema import ARCHITECTURE, Record
 from .._record.score import number_of
 from ..exceptions import import_extra
+from .prices import call_cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ TRACE_COLUMNS: Final = (
     "model",
     "input_tokens",
     "output_tokens",
+    "cost",
     "spans",
     "model_calls",
     "errors",
@@ -48,8 +51,10 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
         A DataFrame with `trace_id`; `name`, `kind`, `inputs`, `outputs`, `tags` of the trace's
         root; `status`, which is the root's, or `interrupted` when a span within waits for a human;
         `start_time` (UTC), `duration_ms`; `model`, the names of the models called; `input_tokens`,
-        `output_tokens`, summed over the model calls; `spans`, `model_calls`, `errors`, counts;
-        `error`, type and message of the first failure; `session_id`; `experiment_name` and
+        `output_tokens`, summed over the model calls; `cost`, dollars at the prices of
+        genai-prices, of the calls whose price is known, NaN of none; `spans`, `model_calls`,
+        `errors`, counts, of the errors their root causes: what passed an error on is no other one;
+        `error`, type and message of the first; `session_id`; `experiment_name` and
         `run_name`, where known. Then a column for each key of the traces' scores: numbers, yes and
         no as 1 and 0, or texts. Graphs that `log_architecture` recorded are no traces and have no
         row.
@@ -60,7 +65,10 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
     pd = import_extra("pandas", "analysis", "trace_table")
     rows = [trace_row(group) for group in group_by_trace(rows_of(spans)).values()]
     # Objects stay what they are: pandas would make a missing text in a column of texts a NaN.
-    kinds: dict[str, Any] = {"duration_ms": "float64", **dict.fromkeys(_COUNTS, "int64")}
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("duration_ms", "cost"), "float64"),
+        **dict.fromkeys(_COUNTS, "int64"),
+    }
     columns = {
         name: pd.Series([row[name] for row in rows], dtype=kinds.get(name, object))
         for name in TRACE_COLUMNS
@@ -111,7 +119,8 @@ def trace_row(group: list[Record]) -> dict[str, Any]:
     roots = roots_of(group)
     first, last = roots[0], roots[-1]
     models = [record for record in group if record["kind"] in MODEL_KINDS]
-    failures = [record for record in group if record["status"] == "error"]
+    causes = root_causes(group)
+    costs = [cost for cost in map(call_cost, models) if cost is not None]
     return {
         "trace_id": first["trace_id"],
         "name": first["name"],
@@ -129,10 +138,11 @@ def trace_row(group: list[Record]) -> dict[str, Any]:
         or None,
         "input_tokens": sum(tokens_of(record["attributes"], "input") or 0 for record in models),
         "output_tokens": sum(tokens_of(record["attributes"], "output") or 0 for record in models),
+        "cost": sum(costs) if costs else None,
         "spans": len(group),
         "model_calls": len(models),
-        "errors": len(failures),
-        "error": _failure(failures[0]) if failures else None,
+        "errors": len(causes),
+        "error": _failure(causes[0]) if causes else None,
         "session_id": next(
             (record["session_id"] for record in group if isinstance(record["session_id"], str)),
             None,

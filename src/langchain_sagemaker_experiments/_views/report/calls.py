@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..._analysis.prices import cost_of, rates_of
+from ..._analysis.prices import call_cost, has_usage
 from ..._analysis.runs import percentile
 from ..._record.cells import has_value
 from ..._record.model_facts import MODEL_KINDS, first_token_ms_of, model_of, usage_of
@@ -15,26 +14,9 @@ from ..._record.schema import Record
 _MOST: Final = 20
 
 
-def span_cost(record: Record) -> float | None:
-    """Return the dollars of a model call; None of anything else, and of a model without a price."""
-    if record["kind"] not in MODEL_KINDS:
-        return None
-    attributes = record["attributes"] or {}
-    started = record["start_time"]
-    day = started.date() if isinstance(started, datetime.datetime) and has_value(started) else None
-    provider = attributes.get("gen_ai.provider.name")
-    provider = provider if isinstance(provider, str) else None
-    return cost_of(usage_of(attributes), rates_of(model_of(attributes), provider, day))
-
-
 def call_facts(group: list[Record]) -> dict[str, Any]:
     """Return cost, calls without a known price, time to the first token and tools of one trace."""
-    calls = [
-        record
-        for record in group
-        if record["kind"] in MODEL_KINDS and any(usage_of(record["attributes"] or {})[:2])
-    ]
-    costs = [span_cost(record) for record in calls]
+    costs = [call_cost(record) for record in group if has_usage(record)]
     priced = [cost for cost in costs if cost is not None]
     firsts = (first_token_ms_of(record["attributes"] or {}) for record in group)
     tools = dict.fromkeys(str(record["name"]) for record in group if record["kind"] == "tool")
@@ -91,7 +73,7 @@ class _Calls:
         self.calls += 1
         self.errors += record["status"] == "error"
         usage = usage_of(attributes)
-        cost = span_cost(record)
+        cost = call_cost(record)
         if cost is not None:
             self._costs.append(cost)
         elif any(usage[:2]):

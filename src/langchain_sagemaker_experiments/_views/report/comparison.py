@@ -24,10 +24,9 @@ _FIGURES: Final = (
     ("output_tokens", "Output tokens", "count"),
     ("cost", "Cost", "dollars"),
 )
-_BETTER: Final = {
-    **dict.fromkeys(("ms", "share", "dollars"), "less"),
-    "score": "more",
-}
+_BETTER: Final = dict.fromkeys(("ms", "share", "dollars"), "less")
+_SCORE: Final = "score."
+"""Before the name of a column that is the mean of a key's scores."""
 _KNOWN: Final = frozenset(
     (*(name for name, _, _ in _FIGURES), "experiment_name", "run_name", "spans", "errors")
 )
@@ -50,10 +49,20 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
         for name, title, kind in _FIGURES
         if name in columns
     ]
+    figures += [
+        {
+            "title": f"Score: {name.removeprefix(_SCORE)}",
+            "format": "score",
+            "values": columns[name],
+            "better": "more",
+        }
+        for name in columns
+        if name.startswith(_SCORE)
+    ]
     parameters = [
         {"title": name, "format": "text", "values": columns[name], "parameter": True}
         for name in columns
-        if name not in _KNOWN
+        if name not in _KNOWN and not name.startswith(_SCORE)
     ]
 
     def plot(

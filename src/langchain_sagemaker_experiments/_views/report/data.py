@@ -13,12 +13,13 @@ from typing import Any, Final
 import orjson
 
 from ..._analysis.preview import plain, preview
+from ..._analysis.prices import call_cost
 from ..._analysis.traces import scores_of, trace_row
 from ..._reading import COLUMNS
 from ..._record.cells import has_value
 from ..._record.schema import Record
 from ..._record.times import microseconds
-from .calls import call_facts, span_cost, user_of
+from .calls import call_facts, user_of
 
 _BLOCK_BYTES: Final = 512 * 1024
 """Spans lie in blocks of about this many bytes of JSON: small enough to open at once, large enough
@@ -104,7 +105,7 @@ def _span(record: Record) -> dict[str, Any]:
     span["end"] = milliseconds(record.get("end_time"))
     if isinstance(record.get("scores"), list):
         span["scores"] = record["scores"]
-    cost = span_cost(record)
+    cost = call_cost(record)
     if cost is not None:
         span["cost"] = cost
     return span

@@ -22,14 +22,29 @@ def live_comparison(index: SpanIndex) -> dict[str, Any]:
     rows = index.ask(_RUNS, {"models": list(MODEL_KINDS)})
     settings = _settings(index)
     names = sorted({name for values in settings.values() for name in values})
+    scores = _scores(index)
+    keys = sorted({key for means in scores.values() for key in means})
     for row in rows:
-        told = settings.get(row.pop("run"), {})
+        run = row.pop("run")
+        told = settings.get(run, {})
+        row.update({f"score.{key}": scores.get(run, {}).get(key) for key in keys})
         row.update({name: _parameter(told.get(name, [])) for name in names})
     columns = list(rows[0]) if rows else ["experiment_name", "run_name"]
     frame = pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=object) for name in columns}
     )
     return comparison(frame)
+
+
+def _scores(index: SpanIndex) -> dict[int, dict[str, float]]:
+    """Run → key → mean of the traces' scores."""
+    found: dict[int, dict[str, float]] = {}
+    for row in index.ask(
+        "SELECT t.run, s.key, avg(s.score) AS mean FROM live.scores s JOIN traces t USING (trace_id)"
+        " WHERE s.score IS NOT NULL GROUP BY ALL"
+    ):
+        found.setdefault(row["run"], {})[row["key"]] = row["mean"]
+    return found
 
 
 def _settings(index: SpanIndex) -> dict[int, dict[str, list[Any]]]:
