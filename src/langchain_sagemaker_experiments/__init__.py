@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from ._calls import record_calls
     from ._delivery.flush import FlushResult
     from ._destinations.boto_run import BotoRun
+    from ._destinations.mlflow_run import MlflowRun
     from ._destinations.offline_run import OfflineRun
+    from ._destinations.otlp import CloudWatch, Otlp
     from ._evaluation.score_log import log_score
     from ._export import export_spans
     from ._reading import load_scores, load_spans
@@ -51,13 +53,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BotoRun",
+    "CloudWatch",
     "Compacted",
     "CompactionError",
     "DestinationError",
     "FlushError",
     "FlushResult",
     "MissingExtraError",
+    "MlflowRun",
     "OfflineRun",
+    "Otlp",
     "Report",
     "SageMakerCallbackHandler",
     "Span",
@@ -102,7 +107,10 @@ _LAZY = {
     ),
     "FlushResult": "._delivery.flush",
     "BotoRun": "._destinations.boto_run",
+    "CloudWatch": "._destinations.otlp",
+    "MlflowRun": "._destinations.mlflow_run",
     "OfflineRun": "._destinations.offline_run",
+    "Otlp": "._destinations.otlp",
     "Report": "._views.report",
     "SyncResult": "._sync",
     "Window": "._views.server",

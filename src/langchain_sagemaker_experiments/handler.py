@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
@@ -27,6 +27,7 @@ from .exceptions import DestinationError
 if TYPE_CHECKING:
     from ._delivery.flush import FlushResult
     from ._destinations import Destination
+    from ._destinations.otlp import Backend
     from ._masking.masking import Redact
     from ._record.schema import Kind
     from ._recording.active_span import ActiveSpan
@@ -82,6 +83,11 @@ class SageMakerCallbackHandler(LangChainEvents):
         run_inline: handle the events of async calls in place. LangChain then skips other handlers
             that are not inline at the start of completion models called asynchronously
             (langchain#39633); False gives them all events, and costs a thread for each event.
+        forward: backends that get every finished span once its part is stored, such as
+            `[Otlp("http://localhost:4318/v1/traces")]` or `[CloudWatch(region="us-east-1")]`.
+            "otel" takes the one that OpenTelemetry's environment variables name. A backend that is
+            down or slow delays no flush. Needs the extra `otlp`.
+        forward_timeout: seconds that closing and the end of the process wait for backends.
         abandoned_after: seconds after which, at a flush, an open span is closed as cancelled when
             its root has ended (24 times as long while the root is open, or for a root). Default:
             one hour.
@@ -111,6 +117,8 @@ class SageMakerCallbackHandler(LangChainEvents):
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
         flush_interval: float | None = None,
         flush_bytes: int | None = None,
+        forward: Sequence[Backend] | Literal["otel"] = (),
+        forward_timeout: float = 5.0,
     ) -> None:
         check_settings(
             spool_dir=spool_dir,
@@ -129,6 +137,7 @@ class SageMakerCallbackHandler(LangChainEvents):
         # Imported here: it loads orjson, botocore and the table of secrets, which a program that
         # only imports the name of this class does not need.
         from ._delivery.assembly import HandlerSettings, assemble
+        from ._forwarding import Forwarding
 
         self._parts = assemble(
             HandlerSettings(
@@ -148,6 +157,8 @@ class SageMakerCallbackHandler(LangChainEvents):
         super().__init__(self._parts.capture, record_tokens=record_tokens, run_inline=run_inline)
         self._pipeline = self._parts.pipeline
         self._extra_args = dict(extra_args or {})
+        self._forwarding = Forwarding(self._faults.count, forward)
+        self._forward_timeout = forward_timeout
         self._destination: Destination | None = None
         self._run: Any = None
         self.run = run
@@ -174,7 +185,9 @@ class SageMakerCallbackHandler(LangChainEvents):
         else:
             from ._destinations import destination_for
 
-            self._destination = destination_for(run, self._extra_args)
+            self._destination = self._forwarding.with_backends(
+                destination_for(run, self._extra_args)
+            )
         self._run = run
 
     def _find_destination(self) -> Destination:
@@ -188,7 +201,15 @@ class SageMakerCallbackHandler(LangChainEvents):
                 "This handler was given no run, and no `with Run(...)` surrounds this flush. "
                 "Flush inside the `with`, or set handler.run."
             )
-        return destination_for(run, self._extra_args)
+        return self._forwarding.with_backends(destination_for(run, self._extra_args))
+
+    def wait_forwarded(self, timeout: float | None = None) -> int:
+        """Wait until the backends have taken what was flushed; return how many parts still wait.
+
+        Args:
+            timeout: seconds to wait at most; `forward_timeout` by default.
+        """
+        return self._forwarding.wait(self._forward_timeout if timeout is None else timeout)
 
     # --- spans by hand ----------------------------------------------------------------------------
     def span(
@@ -366,6 +387,7 @@ class SageMakerCallbackHandler(LangChainEvents):
         if self._background is not None:
             self._background.stop()
         self._flush_if_needed()
+        self.wait_forwarded()
 
     @property
     def open_spans(self) -> int:
@@ -390,6 +412,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             self._background.stop()
         if error is None:
             self.flush_tracker()
+            self.wait_forwarded()
             return
         try:
             self.flush_tracker()

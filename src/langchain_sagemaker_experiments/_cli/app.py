@@ -251,7 +251,14 @@ def compact(
     """
     from .compact import run_compact
 
-    run_compact(_out, _err, _where(source, experiment, run), grace, _extra_args(extra_arg), as_json)
+    run_compact(
+        _out,
+        _err,
+        _where(source, experiment, run),
+        grace,
+        _pairs(extra_arg, "--extra-arg"),
+        as_json,
+    )
 
 
 @app.command()
@@ -311,16 +318,62 @@ def sync(
     """
     from .sync import run_sync
 
-    run_sync(_out, _err, folder, experiment, run, _extra_args(extra_arg), abandoned, as_json)
+    extra_args = _pairs(extra_arg, "--extra-arg")
+    run_sync(_out, _err, folder, experiment, run, extra_args, abandoned, as_json)
 
 
-def _extra_args(given: list[str] | None) -> dict[str, str]:
+@app.command()
+def forward(
+    source: Source = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help="Where to: an address for OTLP over HTTP, cloudwatch, or otel for what "
+            "OpenTelemetry's environment variables name.",
+        ),
+    ] = "otel",
+    experiment: Experiment = None,
+    run: RunName = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only spans that started at this time (ISO 8601) or later."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only spans that started before this time.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="NAME=VALUE", help="A header; may be repeated."),
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="CloudWatch's region.")] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for which one request is tried again.")
+    ] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send recorded spans to another backend. Safe to repeat: a span sent twice is one span there.
+
+    For instance: sagemaker-traces forward --experiment my-experiment --to cloudwatch
+    """
+    from .._record.times import moment_of
+    from .forward import backend_of, run_forward
+
+    for text in (since, until):
+        if text is not None and moment_of(text) is None:
+            raise typer.BadParameter(f"{text!r} is not a time, as in 2026-11-25T10:00:00Z.")
+    backend = backend_of(to, _pairs(header, "--header"), region)
+    where = _where(source, experiment, run)
+    if not run_forward(_out, _err, where, backend, since, until, timeout, as_json):
+        raise typer.Exit(1)
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     pairs = [text.partition("=") for text in given or ()]
     for name, found, _ in pairs:
         if not name or not found:
-            raise typer.BadParameter(
-                "--extra-arg takes NAME=VALUE, as in ServerSideEncryption=aws:kms."
-            )
+            raise typer.BadParameter(f"{option} takes NAME=VALUE.")
     return {name: value for name, _, value in pairs}
 
 

@@ -49,6 +49,7 @@ def _save_all() -> None:
     for handler in list(_handlers):
         try:
             save(handler)
+            handler.wait_forwarded()
         except Exception as error:
             print(
                 f"langchain-sagemaker-experiments: spans could not be kept at exit: {error}",
@@ -98,5 +99,6 @@ def _after_fork() -> None:
         handler._pipeline.after_fork()
         if handler._parts.open_spans.sampling is not None:
             handler._parts.open_spans.sampling.after_fork()
+        handler._forwarding.after_fork()
         if handler._background is not None:
             handler._background.start()

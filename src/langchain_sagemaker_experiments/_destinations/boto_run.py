@@ -36,6 +36,7 @@ from .._storage.keys import (
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
+    split_address,
     trial_component_name,
 )
 from .base import Parameter
@@ -390,6 +391,12 @@ class BotoRunDestination:
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and return its address."""
         return self._put(f"{TRACES_FOLDER}/{name}", data, MEDIA_TYPE)
+
+    def read(self, uri: str) -> bytes:
+        """Return the bytes of a part that was stored."""
+        bucket, key = split_address(uri)
+        body: bytes = self._run.s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
 
     def write_scores(self, name: str, data: bytes | bytearray) -> str:
         """Upload a part of scores, beside the spans, and return its address."""

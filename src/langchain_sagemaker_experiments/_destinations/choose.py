@@ -12,6 +12,7 @@ from ..exceptions import DestinationError
 from .any_log_file import LogFileDestination
 from .base import Destination
 from .boto_run import BotoRun, BotoRunDestination, surrounding_boto_run
+from .mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run, surrounding_mlflow_run
 from .offline_run import OfflineDestination, OfflineRun, surrounding_offline_run
 from .sagemaker_run import SageMakerRunDestination, is_sagemaker_run
 
@@ -29,6 +30,8 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
         return OfflineDestination(run)
     if isinstance(run, BotoRun):
         return BotoRunDestination(run, extra_args)
+    if isinstance(run, MlflowRun) or is_mlflow_run(run):
+        return MlflowDestination(run)
     if is_sagemaker_run(run):
         return SageMakerRunDestination(run, extra_args)
     if not isinstance(run, type) and callable(getattr(run, "log_file", None)):
@@ -49,7 +52,7 @@ def surrounding_run() -> Any | None:
     """Return the Run whose `with` surrounds us: the SDK's (either version), a `BotoRun` or an
     `OfflineRun`; None if there is none.
     """
-    own = surrounding_offline_run() or surrounding_boto_run()
+    own = surrounding_offline_run() or surrounding_boto_run() or surrounding_mlflow_run()
     if own is not None:
         return own
     for name in _CONTEXTS:

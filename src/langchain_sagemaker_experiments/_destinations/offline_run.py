@@ -197,6 +197,10 @@ class OfflineDestination:
         """Write one part and return its path."""
         return self._write_in(TRACES_FOLDER, name, data)
 
+    def read(self, uri: str) -> bytes:
+        """Return the bytes of a part that was stored."""
+        return Path(uri).read_bytes()
+
     def write_scores(self, name: str, data: bytes | bytearray) -> str:
         """Write a part of scores and return its path."""
         return self._write_in(SCORES_FOLDER, name, data)

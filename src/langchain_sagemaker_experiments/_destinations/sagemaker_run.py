@@ -28,6 +28,7 @@ from .._storage.keys import (
     SCORES_FOLDER,
     TRACES_FOLDER,
     run_folder_of,
+    split_address,
 )
 from .base import Parameter
 from .run_limits import bounded_parameters
@@ -97,6 +98,12 @@ class SageMakerRunDestination:
         """Upload one part and return its address."""
         bucket, prefix = self.place()
         return self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
+
+    def read(self, uri: str) -> bytes:
+        """Return the bytes of a part that was stored."""
+        bucket, key = split_address(uri)
+        body: bytes = self._uploader._s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
 
     def write_scores(self, name: str, data: bytes | bytearray) -> str:
         """Upload a part of scores, beside the spans, and return its address."""

@@ -14,6 +14,14 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._destinations.boto_run import BotoRun
+from .._destinations.mlflow_run import (
+    RUN_SCHEME,
+    MlflowRun,
+    client_of,
+    is_mlflow_run,
+    part_paths,
+    read_artifact,
+)
 from .._destinations.offline_run import OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import Access, s3_client
@@ -115,6 +123,12 @@ def _find(
                 replace(part, experiment=source.experiment_name, run=source.run_name)
                 for part in parts
             ]
+        if isinstance(source, MlflowRun):
+            return _of_mlflow(source.client, source.run_id)
+        if is_mlflow_run(source):
+            return _of_mlflow(client_of(None), source.info.run_id)
+        if isinstance(source, str) and source.startswith(RUN_SCHEME):
+            return _of_mlflow(client_of(None), source.removeprefix(RUN_SCHEME).partition("/")[0])
         if is_sagemaker_run(source):
             bucket, prefix = run_place(source)
             parts = parts_below(source._artifact_uploader._s3_client, bucket, _run_folders(prefix))
@@ -284,6 +298,26 @@ def _s3_part(client: Any, bucket: str, key: str) -> Part:
         read,
         run=component if folder in (TRACES_FOLDER, SCORES_FOLDER) else None,
     )
+
+
+# --- MLflow ---------------------------------------------------------------------------------------
+def _of_mlflow(client: Any, run_id: str) -> list[Part]:
+    try:
+        run = client.get_run(run_id).info
+        experiment = client.get_experiment(run.experiment_id).name
+        paths = part_paths(client, run_id)
+    except Exception as error:  # MLflow's own, which is imported by nobody who does not use it
+        raise SpanReadError(
+            f"The MLflow run {run_id!r} can't be read from {client.tracking_uri} ({error}). Set "
+            "MLFLOW_TRACKING_URI to its server."
+        ) from error
+
+    def part(path: str) -> Part:
+        address = f"{RUN_SCHEME}{run_id}/{path}"
+        read = lambda: Contents(read_artifact(client, run_id, path))  # noqa: E731
+        return Part(address, read, experiment, run.run_name)
+
+    return [part(path) for path in paths]
 
 
 # --- experiments ----------------------------------------------------------------------------------

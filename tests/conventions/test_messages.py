@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from langchain_sagemaker_experiments._export.messages import input_messages, output_messages
+from langchain_sagemaker_experiments._conventions.messages import input_messages, output_messages
 
 TEXT = {"type": "text", "content": "hello"}
 
