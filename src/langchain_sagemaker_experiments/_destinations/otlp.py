@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
-import boto3
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 
 from .._conventions.otlp import GENERAL, Convention, Limits, refused_of
 
@@ -131,13 +128,20 @@ class CloudWatch:
 
     @property
     def _region(self) -> str | None:
-        session = self.boto_session or boto3.Session()
-        return self.region or session.region_name
+        return self.region or self._session.region_name
+
+    @property
+    def _session(self) -> Any:
+        import boto3
+
+        return self.boto_session or boto3.Session()
 
     def send(self, body: bytes) -> Answer:
         """Sign and send one serialized `ExportTraceServiceRequest`. Raises nothing."""
-        session = self.boto_session or boto3.Session()
-        credentials = session.get_credentials()
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        credentials = self._session.get_credentials()
         if credentials is None or not self._region:
             return Answer(False, again=True, message="there are no AWS credentials or no region")
         address = self.endpoint or f"https://xray.{self._region}.amazonaws.com{PATH}"

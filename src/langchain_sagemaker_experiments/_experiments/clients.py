@@ -6,7 +6,6 @@ import os
 from functools import lru_cache
 from typing import Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -21,6 +20,8 @@ def boto_session_of(session: Any) -> Any:
         session: a boto3 Session, a `Session` of the sagemaker SDK, or None.
     """
     if session is None:
+        import boto3  # a tenth of a second, which runs in folders can spare
+
         return boto3
     return getattr(session, "boto_session", None) or session
 
@@ -108,4 +109,6 @@ class Access:
 @lru_cache(maxsize=4)
 def _client_of(profile: str | None, region: str | None, *settings: str | None) -> Any:
     """One client for each profile, region and environment, as long as the process lives."""
+    import boto3
+
     return boto3.Session(profile_name=profile, region_name=region).client("s3")
