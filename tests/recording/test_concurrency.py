@@ -83,11 +83,10 @@ def test_async_events_are_handled_in_place_not_in_other_threads(
     recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: set[int] = set()
-    original = open_spans(recording.handler).close
+    inside = open_spans(recording.handler)
+    sink = inside.sink
     monkeypatch.setattr(
-        open_spans(recording.handler),
-        "close",
-        lambda span: (threads.add(threading.get_ident()), original(span)),
+        inside, "sink", lambda span: (threads.add(threading.get_ident()), sink(span))
     )
     asyncio.run(FakeListChatModel(responses=["x"]).ainvoke("q", recording.config))
     assert threads == {threading.get_ident()}

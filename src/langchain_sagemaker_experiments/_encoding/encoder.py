@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from .._record.text import LARGE_TEXT
-from .._record.value import NO_VALUE, Reference, Value, has_marks, mark, numbers_in
+from .._record.value import MARK_BEGIN, NO_VALUE, Reference, Value, mark, numbers_in
 from .any_value import (
     Choose,
     Convert,
@@ -137,7 +137,7 @@ class Encoder:
             if data.find(b"null") >= 0 and holds_non_finite(value, self._convert_whole):
                 self._found.references.clear()
                 return self._encode_whole(value)
-            if not has_marks(data):
+            if data.find(MARK_BEGIN) < 0:
                 data = b"%b" % data if len(data) < _LOOSE_BYTES else data
                 return Value(data, len(data))
             found = self._found.references

@@ -18,7 +18,8 @@ from typing import Any, Final
 from .text import dump_text
 
 _NONCE: Final = secrets.token_hex(8)
-_BEGIN: Final = f'"\\u0000{_NONCE}:'.encode()
+MARK_BEGIN: Final = f'"\\u0000{_NONCE}:'.encode()
+"""With this begins each mark in the JSON of a value."""
 _BEGIN_TEXT: Final = f"\0{_NONCE}:"
 
 Fields = dict[str, Any]
@@ -68,7 +69,7 @@ class Value:
             return self.json
         text = text or dump_text
         items = items or (lambda prefix: b",".join(item.join(text) for item in prefix.items()))
-        pieces = self.json.split(_BEGIN)
+        pieces = self.json.split(MARK_BEGIN)
         for place in range(1, len(pieces)):
             number, _, rest = pieces[place].partition(b'"')
             reference = self.references[int(number)]
@@ -134,12 +135,7 @@ NO_VALUE: Final = Value(b"null", 4)
 
 def mark(number: int) -> bytes:
     """Return the mark for a reference: a JSON string."""
-    return b'%b%d"' % (_BEGIN, number)
-
-
-def has_marks(json: bytes) -> bool:
-    """Return True if there is a mark in the JSON."""
-    return json.find(_BEGIN) >= 0
+    return b'%b%d"' % (MARK_BEGIN, number)
 
 
 def is_mark(text: str) -> bool:
@@ -149,4 +145,4 @@ def is_mark(text: str) -> bool:
 
 def numbers_in(json: bytes) -> list[int]:
     """Return the numbers of the marks in the JSON of a value, in order."""
-    return [int(piece.partition(b'"')[0]) for piece in json.split(_BEGIN)[1:]]
+    return [int(piece.partition(b'"')[0]) for piece in json.split(MARK_BEGIN)[1:]]

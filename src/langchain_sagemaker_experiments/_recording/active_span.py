@@ -100,7 +100,7 @@ class ActiveSpan:
             else:
                 details = {"run_id": self._id}
                 live = capture.fail((self._kind,), error, details, self._outputs)
-            capture.close(live)
+            capture.open_spans.close(live)
         except BaseException as fault:
             capture.faults.note("span", fault)
 

@@ -24,6 +24,7 @@ class ChainEvents:
         self._capture = capture
         self._open_spans = capture.open_spans
         self._placeholder = capture.encoder.encode(_STREAM_PLACEHOLDER)
+        self._close = capture.open_spans.close
 
     def started(self, serialized: Mapping[str, Any] | None, inputs: Any, details: Details) -> None:
         """Open a span."""
@@ -47,8 +48,9 @@ class ChainEvents:
         if outputs is None and self._is_of_closed_stream(span):
             span.status = "cancelled"
             span.set_attribute("langchain.cancelled_by", "closed stream")
-        self._set_late_inputs(span, details)
-        self._capture.close(span)
+        if "inputs" in details:
+            self._set_late_inputs(span, details["inputs"])
+        self._close(span)
 
     def _is_of_closed_stream(self, span: LiveSpan) -> bool:
         """Return True for a stream whose reader has gone.
@@ -61,11 +63,11 @@ class ChainEvents:
     def failed(self, error: BaseException, details: Details) -> None:
         """Close a span as failed, interrupted or cancelled."""
         span = self._capture.fail(_KINDS, error, details)
-        self._set_late_inputs(span, details)
-        self._capture.close(span)
+        if "inputs" in details:
+            self._set_late_inputs(span, details["inputs"])
+        self._close(span)
 
-    def _set_late_inputs(self, span: LiveSpan, details: Details) -> None:
-        inputs = details.get("inputs")
+    def _set_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
         if inputs is not None and (span.inputs == NO_VALUE or span.inputs == self._placeholder):
             self._capture.set_late_inputs(span, inputs)
 

@@ -12,30 +12,31 @@ _GENERATION: Final = 20_000
 
 
 class EndedSpans:
-    """Trace id and span id by the run id's integer, as far back as is remembered."""
+    """Trace id and span id by the run id's integer, as far back as is remembered.
+
+    Attributes:
+        newer: the ids of the latest spans; a span with its run's own id holds the trace's id alone.
+        older: those of the generation before.
+    """
 
     def __init__(self) -> None:
-        self._newer: dict[int, UUID | tuple[UUID, UUID]] = {}
-        self._older: dict[int, UUID | tuple[UUID, UUID]] = {}
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._newer or key in self._older
+        self.newer: dict[int, UUID | tuple[UUID, UUID]] = {}
+        self.older: dict[int, UUID | tuple[UUID, UUID]] = {}
 
     def __len__(self) -> int:
-        return len(self._newer) + len(self._older)
+        return len(self.newer) + len(self.older)
 
     def add(self, span: LiveSpan) -> None:
         """Remember an ended span."""
-        newer = self._newer
-        # Most spans have their run's own id: then the trace's id, which is there already, is enough.
+        newer = self.newer
         newer[span.run_id.int] = (
             span.trace_id if span.span_id is span.run_id else (span.trace_id, span.span_id)
         )
         if len(newer) > _GENERATION:
-            self._older = newer
-            self._newer = {}
+            self.older = newer
+            self.newer = {}
 
     def find(self, key: int) -> tuple[UUID, UUID] | None:
         """Return trace id and span id of a run that has ended; None where it is not remembered."""
-        ids = self._newer.get(key) or self._older.get(key)
+        ids = self.newer.get(key) or self.older.get(key)
         return (ids, UUID(int=key)) if isinstance(ids, UUID) else ids

@@ -58,7 +58,7 @@ class LangChainEvents(BaseCallbackHandler):
     def on_chain_start(self, serialized: Any, inputs: Any, **details: Any) -> None:
         """Open a span for a chain, a graph or its node, a prompt, a parser, a function."""
         try:
-            if _LANGGRAPH_CALLBACKS in sys.modules:
+            if not _has_joined:
                 _join_graph_callbacks()
             self._chains.started(serialized, inputs, details)
         except BaseException as error:
@@ -241,11 +241,9 @@ def _join_graph_callbacks() -> None:
     and looks for them after the root's `on_chain_start`. The base class adds nothing else.
     """
     global _has_joined
-    if _has_joined:
-        return
-    base = getattr(sys.modules[_LANGGRAPH_CALLBACKS], "GraphCallbackHandler", None)
+    base = getattr(sys.modules.get(_LANGGRAPH_CALLBACKS), "GraphCallbackHandler", None)
     if base is None:
-        return  # it is being imported
+        return  # it is not loaded, or being imported
     _has_joined = True
     LangChainEvents.__bases__ = (base,)
 

@@ -56,7 +56,7 @@ class ManualSpans:
             opened.append((span, live))
             waiting.extend((child, live.run_id) for child in reversed(span.children))
         for span, live in reversed(opened):
-            self._close(span, live, ends[id(span)])
+            self._end(span, live, ends[id(span)])
         return opened[0][1].trace_id
 
     def _open(self, span: Span, parent: UUID | None) -> LiveSpan:
@@ -73,7 +73,7 @@ class ManualSpans:
         live.attributes = attributes or None
         return live
 
-    def _close(self, span: Span, live: LiveSpan, end_ns: int) -> None:
+    def _end(self, span: Span, live: LiveSpan, end_ns: int) -> None:
         capture = self._capture
         details = {"run_id": live.run_id}
         if isinstance(span.error, BaseException):
@@ -84,7 +84,7 @@ class ManualSpans:
                 message = str(span.error) if capture.record_content else ""
                 live.error = {"type": "Error", "message": message, "stacktrace": ""}
         live.end_ns = live.start_ns + max(end_ns - span.start_ns, 0)
-        capture.close(live)
+        capture.open_spans.close(live)
 
 
 def _end_times(root: Span) -> dict[int, int]:

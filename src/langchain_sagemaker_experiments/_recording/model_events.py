@@ -34,6 +34,7 @@ class ModelEvents:
         self._open_spans = capture.open_spans
         self._by_run = capture.open_spans.by_run
         self._record_tokens = record_tokens and capture.record_content
+        self._close = capture.open_spans.close
 
     def started(
         self, kind: str, serialized: Mapping[str, Any] | None, inputs: Any, details: Details
@@ -92,7 +93,7 @@ class ModelEvents:
         """Close a span with every generation as the model returned it."""
         span = self._capture.end(_KINDS, response, details)
         self._add_response(span, response)
-        self._capture.close(span)
+        self._close(span)
 
     def failed(self, error: BaseException, details: Details) -> None:
         """Close a span as failed or cancelled, with what the model had generated so far."""
@@ -101,7 +102,7 @@ class ModelEvents:
         span = self._capture.fail(_KINDS, error, details, partial)
         if partial is not None:
             self._add_response(span, partial)
-        self._capture.close(span)
+        self._close(span)
 
     def _add_response(self, span: LiveSpan, response: LLMResult) -> None:
         span.facts = span.facts or "model"

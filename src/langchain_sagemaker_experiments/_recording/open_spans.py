@@ -80,7 +80,8 @@ class OpenSpans:
             run_id = as_uuid(run_id)
             key = run_id.int
         span_id = run_id
-        if key in self.by_run or key in self._ended:
+        by_run, ended = self.by_run, self._ended
+        if key in by_run or key in ended.newer or key in ended.older:
             span_id = self._another_id(key)
         if parent_run_id is None:
             span = LiveSpan(run_id, span_id, span_id, None, kind, name, _wall(), _clock())
@@ -89,8 +90,8 @@ class OpenSpans:
             span = self._child(run_id, span_id, parent_run_id, kind, name)
         if self.sampling is not None:
             span.tentative = not self.sampling.is_chosen(span.trace_id)
-        self.by_run[key] = span
-        if len(self.by_run) > self._max_open:
+        by_run[key] = span
+        if len(by_run) > self._max_open:
             self._close_oldest()
         return span
 

@@ -26,8 +26,8 @@ LangChain's names.
 
 _MAX_FAILURES: Final = 8
 """Failures of its children that an open span remembers."""
-_MAX_PARENTS: Final = 10_000
-"""Open spans whose children failed."""
+_MAX_PARENTS: Final = 1_000
+"""Spans whose children failed, from which those that have ended are forgotten."""
 
 
 class SpanCapture:
@@ -150,11 +150,10 @@ class SpanCapture:
             if len(siblings) < _MAX_FAILURES:
                 siblings[_identity(error)] = origin or str(span.span_id)
 
-    def close(self, span: LiveSpan) -> None:
-        """Hand over a span that has ended."""
-        if self._failures:
-            self._failures.pop(span.span_id.int, None)
-        self.open_spans.close(span)
+    def _forget_ended(self) -> None:
+        """Forget failures within spans that have ended: those that went well never asked."""
+        by_run = self.open_spans.by_run
+        self._failures = {key: value for key, value in self._failures.items() if key in by_run}
 
     def set_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
         """Record inputs that came only with the end."""

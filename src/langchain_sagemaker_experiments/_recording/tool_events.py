@@ -18,6 +18,7 @@ class ToolEvents:
 
     def __init__(self, capture: SpanCapture) -> None:
         self._capture = capture
+        self._close = capture.open_spans.close
 
     def tool_started(
         self, serialized: Mapping[str, Any] | None, text: str, details: Details
@@ -36,16 +37,16 @@ class ToolEvents:
         """Close a span with what the tool returned, an error given back as data included."""
         message = error_of_result(output)
         if message is None:
-            self._capture.close(self._capture.end(_TOOLS, output, details))
+            self._close(self._capture.end(_TOOLS, output, details))
             return
         span = self._capture.end(_TOOLS, output, details, "error")
         shown = message if self._capture.record_content else ""
         span.error = {"type": "ToolError", "message": shown, "stacktrace": ""}
-        self._capture.close(span)
+        self._close(span)
 
     def tool_failed(self, error: BaseException, details: Details) -> None:
         """Close a span as failed, interrupted or cancelled."""
-        self._capture.close(self._capture.fail(_TOOLS, error, details))
+        self._close(self._capture.fail(_TOOLS, error, details))
 
     def retriever_started(
         self, serialized: Mapping[str, Any] | None, query: str, details: Details
@@ -59,8 +60,8 @@ class ToolEvents:
     def retriever_ended(self, documents: Any, details: Details) -> None:
         """Close a span with its documents, their metadata and scores."""
         outputs = {"documents": documents}
-        self._capture.close(self._capture.end(_RETRIEVERS, outputs, details))
+        self._close(self._capture.end(_RETRIEVERS, outputs, details))
 
     def retriever_failed(self, error: BaseException, details: Details) -> None:
         """Close a span as failed, interrupted or cancelled."""
-        self._capture.close(self._capture.fail(_RETRIEVERS, error, details))
+        self._close(self._capture.fail(_RETRIEVERS, error, details))
