@@ -17,6 +17,7 @@ from ._version import __version__
 from .exceptions import (
     CompactionError,
     DestinationError,
+    EvaluationError,
     FlushError,
     MissingExtraError,
     SpanReadError,
@@ -27,6 +28,7 @@ from .handler import SageMakerCallbackHandler
 from .spans import Span, SpanKind
 
 if TYPE_CHECKING:
+    from ._analysis.examples import examples_from_spans, load_examples, save_examples
     from ._analysis.figures import (
         cost,
         repeated_prompts,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         summarize_spans,
     )
     from ._analysis.runs import compare_runs
+    from ._analysis.scores import assert_improved, assert_no_worse, compare_scores
     from ._analysis.traces import trace_table
     from ._calls import record_calls
     from ._delivery.flush import FlushResult
@@ -42,6 +45,17 @@ if TYPE_CHECKING:
     from ._destinations.mlflow_run import MlflowRun
     from ._destinations.offline_run import OfflineRun
     from ._destinations.otlp import CloudWatch, Otlp
+    from ._evaluation.built_in import (
+        contains,
+        cost_within,
+        exact_match,
+        json_match,
+        latency_within,
+        tool_calls_match,
+    )
+    from ._evaluation.model_judges import model_judge
+    from ._evaluation.results import EvaluationResults
+    from ._evaluation.runner import aevaluate, evaluate
     from ._evaluation.score_log import log_score
     from ._export import export_spans
     from ._reading import load_scores, load_spans
@@ -57,6 +71,8 @@ __all__ = [
     "Compacted",
     "CompactionError",
     "DestinationError",
+    "EvaluationError",
+    "EvaluationResults",
     "FlushError",
     "FlushResult",
     "MissingExtraError",
@@ -73,25 +89,40 @@ __all__ = [
     "TrackerError",
     "Window",
     "__version__",
+    "aevaluate",
+    "assert_improved",
+    "assert_no_worse",
     "athena_ddl",
     "compact",
     "compact_runs",
     "compare_runs",
+    "compare_scores",
+    "contains",
     "cost",
+    "cost_within",
     "current_trace_id",
+    "evaluate",
+    "exact_match",
+    "examples_from_spans",
     "export_spans",
+    "json_match",
+    "latency_within",
+    "load_examples",
     "load_scores",
     "load_spans",
     "log_score",
+    "model_judge",
     "record_calls",
     "render_report",
     "repeated_prompts",
+    "save_examples",
     "scan_spans",
     "slowest_traces",
     "summarize",
     "summarize_spans",
     "sync",
     "sync_offline_runs",
+    "tool_calls_match",
     "trace_table",
     "view",
 ]
@@ -117,6 +148,24 @@ _LAZY = {
     "compare_runs": "._analysis.runs",
     "export_spans": "._export",
     "current_trace_id": "._recording.current_trace",
+    **dict.fromkeys(
+        (
+            "contains",
+            "cost_within",
+            "exact_match",
+            "json_match",
+            "latency_within",
+            "tool_calls_match",
+        ),
+        "._evaluation.built_in",
+    ),
+    **dict.fromkeys(
+        ("examples_from_spans", "load_examples", "save_examples"), "._analysis.examples"
+    ),
+    **dict.fromkeys(("assert_improved", "assert_no_worse", "compare_scores"), "._analysis.scores"),
+    **dict.fromkeys(("aevaluate", "evaluate"), "._evaluation.runner"),
+    "EvaluationResults": "._evaluation.results",
+    "model_judge": "._evaluation.model_judges",
     "load_scores": "._reading",
     "load_spans": "._reading",
     "log_score": "._evaluation.score_log",

@@ -41,6 +41,25 @@ _active = _Active()
 _registered = False
 
 
+def _register() -> None:
+    global _registered
+    if not _registered:
+        _registered = True
+        # LangChain only ever calls `get` of the variable it is given.
+        register_configure_hook(_active, inheritable=True)  # type: ignore[arg-type]
+
+
+@contextmanager
+def recorded_by(handler: SageMakerCallbackHandler) -> Iterator[None]:
+    """Record every LangChain call made inside, in this context, with a handler that is there."""
+    _register()
+    token = _active.here.set(handler)
+    try:
+        yield
+    finally:
+        _active.here.reset(token)
+
+
 @contextmanager
 def record_calls(run: Any = None, **settings: Any) -> Iterator[SageMakerCallbackHandler]:
     """Record every LangChain and LangGraph call made inside, in this thread, in async tasks and in
@@ -56,11 +75,7 @@ def record_calls(run: Any = None, **settings: Any) -> Iterator[SageMakerCallback
     Raises:
         FlushError: the flush at the end failed; what was recorded is kept.
     """
-    global _registered
-    if not _registered:
-        _registered = True
-        # LangChain only ever calls `get` of the variable it is given.
-        register_configure_hook(_active, inheritable=True)  # type: ignore[arg-type]
+    _register()
     handler = SageMakerCallbackHandler(run, **settings)
     token = _active.here.set(handler)
     _active.process.append(handler)

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "CompactionError",
     "DestinationError",
+    "EvaluationError",
     "FlushError",
     "MissingExtraError",
     "SpanReadError",
@@ -44,6 +45,10 @@ class DestinationError(TrackerError, TypeError):
     """The object given as `run` can't take records (it is no `Run` and does not offer
     `log_file`).
     """
+
+
+class EvaluationError(TrackerError):
+    """An evaluation can't go on: one of the same id has other examples, evaluators or prompts."""
 
 
 class FlushError(TrackerError):

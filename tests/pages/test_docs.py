@@ -47,6 +47,12 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "langchain-sagemaker-tracker-run-scenario-1",
         "['chain', 'prompt', 'chat_model']",
     ),
+    "docs/evaluation.md": (
+        "exact_match   0.5      2       0",
+        "Rome\n",
+        "no difference can be told from 2 examples; about",
+        "0.0 4\n",
+    ),
     "docs/getting-started.md": ("3 spans, ", "chat_model", "gpt-4o-mini", "getting-started-first"),
     "docs/offline.md": ("parts=1, spans=3", "['chain', 'prompt', 'chat_model']\n"),
     "docs/scale.md": ("gpt-4o-mini",),

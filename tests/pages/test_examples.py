@@ -17,11 +17,13 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("[a-z]*.py"))
 
 SHOWN: dict[str, tuple[str, ...]] = {
     "analysis_with_dask": ("18 spans in Parquet", "gpt-4o-mini", "0.000024"),
+    "fastapi_feedback": ("200\n200\n200", "not funny", "to get right: {'topic': 'cats'}"),
     "fastapi_service": ("200 ", "9 spans", "s-1"),
     "lambda_function": ("'statusCode': 200", "RunnableSequence", "s-1"),
     "langgraph_human_approval": ("waits for:", "interrupted", "customer-7"),
     "manual_spans": ("Example Span, live", "25 years old"),
     "offline_then_sync": ("parts=1, spans=3", "skipped=1", "in SageMaker: [{"),
+    "pytest_gate": ("the candidate is better", "no worse\n"),
     "processing_job": ("jokes-nightly", "gpt-4o-mini", "3.0"),
     "sagemaker_endpoint": (
         "3 days",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._record.cells import json_text
+from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import FACTS, MODEL_KINDS, facts_of
 from .prices import rates_of
 
@@ -61,13 +62,14 @@ def summarize_spans(
     Returns:
         One row a group, in order of the groups: `spans`, `errors`, counts; `error_rate`;
             `latency_p50_ms`, `_p90_ms`, `_p99_ms`;
-        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums.
+        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums. What evaluators called
+        does not count (in a frame of `scan_spans` it does).
 
     Raises:
         ValueError: `by` is none of those.
     """
     keys = _keys(by)
-    frame = _with_facts(spans)
+    frame = _with_facts(_without_judges(spans))
     narrow = frame[
         list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))
     ]
@@ -80,6 +82,16 @@ def summarize_spans(
 
 
 summarize = summarize_spans
+
+
+def _without_judges(spans: Any) -> Any:
+    """The spans of the application: those of evaluators' traces left out. A lazy frame is taken as
+    it is; which traces are evaluators' it would have to be read for once more.
+    """
+    if _is_lazy(spans):
+        return spans
+    judged = spans.loc[spans["kind"] == EVALUATOR_KIND, "trace_id"]
+    return spans[~spans["trace_id"].isin(judged)] if len(judged) else spans
 
 
 def _keys(by: By | Sequence[By]) -> list[str]:
@@ -154,7 +166,7 @@ def slowest_traces(spans: Any, n: int = 10) -> pd.DataFrame:
     """Return the `n` traces whose root took longest: `trace_id`, `name`, `status`, `start_time`,
     `duration_ms`, `session_id`.
     """
-    roots = spans[spans["parent_span_id"].isna()]
+    roots = spans[spans["parent_span_id"].isna() & (spans["kind"] != EVALUATOR_KIND)]
     narrow = roots[["trace_id", "name", "status", "start_time", "duration_ms", "session_id"]]
     found = narrow.nlargest(n, "duration_ms")
     frame = found.compute() if _is_lazy(found) else found

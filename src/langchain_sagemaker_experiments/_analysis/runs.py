@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import MODEL_KINDS, first_token_ms_of
 from .._record.schema import Record
 from .._record.score import number_of
@@ -33,7 +34,7 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
         `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, `cost`, sums (dollars,
         of the calls whose price is known; NaN of none). Then `score.{key}`, the mean of each key
         that traces were scored with, and a column for each parameter of the model calls (`gen_ai.request.temperature`, …): its value, or its values as
-        a list where they differ within a run.
+        a list where they differ within a run. Traces of evaluators do not count.
 
     Raises:
         MissingExtraError: pandas is not installed.
@@ -47,6 +48,8 @@ def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
     runs: dict[tuple[Any, Any], _Run] = {}
     for group in groups.values():
         row = trace_row(group)
+        if row["kind"] == EVALUATOR_KIND:
+            continue  # what a judge spends is not the application's
         names = tuple(
             row[name] if isinstance(row[name], str) else None
             for name in ("experiment_name", "run_name")

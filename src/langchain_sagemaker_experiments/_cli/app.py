@@ -14,7 +14,8 @@ from .._version import __version__
 app = typer.Typer(
     name="sagemaker-traces",
     help="Look at what LangChain applications did, from your own SageMaker Experiments or a folder.",
-    epilog="Exit codes: 0 done, 1 the data or AWS said no, 2 the command's words are off, 3 a package is missing.",
+    epilog="Exit codes: 0 done, 1 the data or AWS said no, 2 the command's words are off, "
+    "3 a package is missing (of evaluate also: can't be told from so few examples).",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -367,6 +368,93 @@ def forward(
     where = _where(source, experiment, run)
     if not run_forward(_out, _err, where, backend, since, until, timeout, as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    target: Annotated[str, typer.Argument(help="What is evaluated: module:name.")],
+    examples: Annotated[
+        str, typer.Argument(help="A .jsonl, .csv or .parquet file, a folder, or an s3:// address.")
+    ],
+    run: Annotated[str, typer.Option("--run", "-r", help="The run to evaluate in.")],
+    experiment: Annotated[
+        str, typer.Option("--experiment", "-e", help="The run's experiment.")
+    ] = "evaluations",
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Record in this folder, in place of SageMaker.", show_default=False),
+    ] = None,
+    evaluator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="module:function, or exact_match, json_match, contains, tool_calls_match; "
+            "may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Calls at a time.")] = 4,
+    repetitions: Annotated[int, typer.Option(min=1, help="Calls of each example.")] = 1,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Make failed calls again.")
+    ] = False,
+    evaluation_id: Annotated[
+        str | None,
+        typer.Option(help="Name of the evaluation. Default: the run's.", show_default=False),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=MEAN", help="Code 1 if the mean is lower.", show_default=False),
+    ] = None,
+    no_worse_than: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run of the same experiment.", show_default=False),
+    ] = None,
+    margin: Annotated[float, typer.Option(min=0, help="What still counts as no worse.")] = 0.0,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="Keys that --no-worse-than is about. Default: all.", show_default=False),
+    ] = None,
+    errors: Annotated[
+        str, typer.Option(help="zero: a failure counts as a score of 0; skip: it is left out.")
+    ] = "zero",
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a target on examples. Traces and scores go to a run; started again, it goes on.
+
+    As a gate: code 0 for no worse, 1 for worse or under a limit, 3 if that can't be told from so few examples.
+
+    For instance: sagemaker-traces evaluate app:chain examples.jsonl --evaluator app:right --run prompt-2
+    """
+    from .evaluate import Gate, parse_limits, run_evaluate
+
+    if errors not in ("zero", "skip"):
+        raise typer.BadParameter("--errors takes zero or skip.")
+    gate = Gate(
+        parse_limits(fail_under or []),
+        no_worse_than,
+        margin,
+        "zero" if errors == "zero" else "skip",
+        key or None,
+    )
+    code = run_evaluate(
+        _out,
+        _err,
+        target=target,
+        examples=examples,
+        evaluators=evaluator or [],
+        folder=folder,
+        experiment=experiment,
+        run_name=run,
+        gate=gate,
+        settings={
+            "max_concurrency": concurrency,
+            "repetitions": repetitions,
+            "retry_errors": retry_errors,
+            "evaluation_id": evaluation_id,
+        },
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
 
 
 def _pairs(given: list[str] | None, option: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from .._storage.keys import new_part_name
 from ..exceptions import FlushError
 from . import spool as _spool
 from .buffer import Buffer
+from .held_traces import HeldTraces
 from .record_writer import RecordWriter
 from .score_buffer import ScoreBuffer
 from .upload_pool import Uploads
@@ -149,6 +150,18 @@ class Pipeline:
                 wake()
 
         return sink
+
+    def hold_traces(self) -> HeldTraces:
+        """Return a sink that holds chosen traces until they are done; all others go the usual
+        way.
+        """
+        return HeldTraces(
+            self.sink, lambda spans: list(self._writer.lines(spans)), self._append_lines
+        )
+
+    def _append_lines(self, lines: list[bytes]) -> None:
+        self._spool.append(b"\n".join(lines))
+        self._live_spans += len(lines)
 
     def _append(self, span: LiveSpan) -> None:
         try:

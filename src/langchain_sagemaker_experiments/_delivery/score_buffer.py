@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._record.limits import MAX_PART_BYTES
-from .._record.score import Score, number_of
-from .._storage.append_logs import append_line
+from .._record.score import Score, is_score, number_of
+from .._storage.append_logs import APPEND, write_all
 from .._storage.keys import SCORES_PREFIX, new_part_name
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ScoreBuffer:
         self._waiting: list[tuple[str, bytes]] = []
         """Parts whose upload failed; they keep their names, so that a second try doubles nothing."""
         self._file: Path | None = None
+        self._handle = -1
         self._sums: dict[str, tuple[float, int]] = {}
         self._errors: dict[str, int] = {}
         self._changed = False
@@ -59,11 +61,13 @@ class ScoreBuffer:
             self._lines.append(line)
             self._size += len(line)
             for score in found:
-                self._count(score)
+                if is_score(score):
+                    self._count(score)
             if self._durable:
                 if self._file is None:
                     self._file = self._spool.new_file(new_part_name(SCORES_PREFIX))
-                append_line(self._file, line)
+                    self._handle = os.open(self._file, APPEND, 0o600)
+                write_all(self._handle, line + b"\n")
             if self._size > MAX_PART_BYTES:
                 self.save()
 
@@ -101,7 +105,13 @@ class ScoreBuffer:
         if self._lines:
             name = self._file.name if self._file is not None else new_part_name(SCORES_PREFIX)
             self._waiting.append((name, b"".join(line + b"\n" for line in self._lines)))
-            self._lines, self._size, self._file = [], 0, None
+            self._lines, self._size = [], 0
+            self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            os.close(self._handle)
+            self._file = None
 
     def metrics(self) -> dict[str, float]:
         """Return mean, count and errors of each key, of all scores so far; nothing if no score
@@ -128,5 +138,6 @@ class ScoreBuffer:
     def after_fork(self) -> None:
         """In a forked child: what waits belongs to the parent, which sends it."""
         self._lock = threading.RLock()
-        self._lines, self._size, self._waiting, self._file = [], 0, [], None
+        self._lines, self._size, self._waiting = [], 0, []
+        self._close_file()
         self._sums, self._errors, self._changed = {}, {}, False

@@ -35,6 +35,7 @@ Kind = Literal[
     "prompt",
     "parser",
     "embedding",
+    "evaluator",
     "custom",
 ]
 KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,3 +42,34 @@ def write_file(path: Path, data: bytes | bytearray) -> Path:
     with whole_file(path, private=True) as scratch:
         scratch.write_bytes(data)
     return path
+
+
+def create_file(path: Path, data: bytes) -> bool:
+    """Write a file that must not be there yet; return False if it is there.
+
+    It appears whole: a hard link fails where the name is taken. Where the file system has no links,
+    it is created and then written, and a reader may see it empty for a moment.
+    """
+    if path.exists():
+        return False
+    scratch = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:12]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        scratch.write_bytes(data)
+        os.link(scratch, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _create_in_place(path, data)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return True
+
+
+def _create_in_place(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from .atomic_files import whole_file
+from .atomic_files import create_file, whole_file
 from .keys import COMPACTED_FOLDER, join, join_address
 from .regular_files import list_files, read_regular
 
@@ -63,14 +63,7 @@ class FolderStore:
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not be there yet; return True if it was not."""
-        target = self._confined(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with target.open("xb") as file:
-                file.write(data)
-        except FileExistsError:
-            return False
-        return True
+        return create_file(self._confined(name), data)
 
     def delete(self, name: str) -> None:
         """Remove a file; one that is gone is fine, and a folder in its place stays."""
