@@ -71,6 +71,7 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/request_path.py --publish
 	$(BIN)/python benchmarks/bulk.py --publish
 	$(BIN)/python benchmarks/scale.py --publish
+	$(BIN)/python benchmarks/window.py --publish
 
 matrix:
 	scripts/matrix.sh

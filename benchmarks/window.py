@@ -170,7 +170,7 @@ def main() -> None:
     text = table(measure(told.traces))
     print(text)
     if told.publish:
-        publish.publish("docs/window.md", "window", text)
+        publish.publish("window", text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from langchain_sagemaker_experiments._query.cache import bound, open_index
 from langchain_sagemaker_experiments._query.costs import Costs
 from langchain_sagemaker_experiments._query.follow import Follower
 from langchain_sagemaker_experiments._query.listing import Source
+from langchain_sagemaker_experiments._query.prepared import prepare_all
 from langchain_sagemaker_experiments._query.questions import Questions
 from langchain_sagemaker_experiments._query.records import PartReader, merged, pick
 from langchain_sagemaker_experiments._query.search import Searches
@@ -28,9 +29,14 @@ class Watched:
     """An index over a folder, without a server."""
 
     def __init__(self, path: Path, folder: Path) -> None:
-        self.index = SpanIndex(path, str(folder), preview)
+        self.index = SpanIndex(path, str(folder))
         self.costs = Costs(self.index, lambda model, provider, day: rates_of(model, provider, day))
-        self.follower = Follower(Source(folder), self.index, self.costs.update)
+        self.follower = Follower(
+            Source(folder),
+            self.index,
+            lambda parts, problems: prepare_all(parts, preview, problems),
+            self.costs.update,
+        )
         self.questions = Questions(self.index)
 
     def look(self) -> Watched:
@@ -183,13 +189,13 @@ def test_a_kept_index_is_opened_and_only_the_new_is_read(tmp_path: Path) -> None
     first = Watched(tmp_path / "i.duckdb", tmp_path / "runs").look()
     changed = first.index.changed
     with pytest.raises(BlockingIOError):
-        SpanIndex(tmp_path / "i.duckdb", str(tmp_path / "runs"), preview)
+        SpanIndex(tmp_path / "i.duckdb", str(tmp_path / "runs"))
     first.index.close()
     again = Watched(tmp_path / "i.duckdb", tmp_path / "runs").look()
     assert again.index.changed == changed
     assert len(again.rows()) == 10
     again.index.close()
-    other = SpanIndex(tmp_path / "i.duckdb", "another source", preview)
+    other = SpanIndex(tmp_path / "i.duckdb", "another source")
     assert other.ask("SELECT count(*) AS n FROM spans") == [{"n": 0}]
     other.close()
     (tmp_path / "i.duckdb").write_bytes(b"no database" * 1_000)
@@ -202,10 +208,10 @@ def test_the_cache_is_bounded_and_two_windows_have_an_index_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAGEMAKER_TRACES_CACHE", str(tmp_path))
-    one, other = open_index("a", preview), open_index("a", preview)
+    one, other = open_index("a"), open_index("a")
     assert one.path != other.path
     other.close()
-    third = open_index("b", preview)
+    third = open_index("b")
     os.utime(other.path, (1, 1))
     os.utime(one.path, (2, 2))
     monkeypatch.setenv("SAGEMAKER_TRACES_CACHE_BYTES", "1")

@@ -30,26 +30,33 @@ def preview(value: Any, limit: int = 200) -> str:
     text of a message or answer.
     """
     for _ in range(_MAX_STEPS):
-        if isinstance(value, dict) and "generations" in value:
-            value = value["generations"]
-        elif isinstance(value, dict) and "content" in value and "type" in value:
-            value = value["content"] or value.get("tool_calls") or ""
-        elif (
-            isinstance(value, dict)
-            and isinstance(value.get("messages"), list)
-            and value["messages"]
-        ):
-            value = value["messages"][-1]
-        elif (
-            isinstance(value, dict)
-            and value.get("text")
-            and ("message" in value or "generation_info" in value)
-        ):
-            value = value["text"]
-        elif isinstance(value, dict) and "message" in value and value.get("text") == "":
-            value = value["message"]
-        elif isinstance(value, (dict, list)) and len(value) == 1:
-            value = next(iter(value.values())) if isinstance(value, dict) else value[0]
+        if isinstance(value, dict):
+            inner = _told_by(value)
+            if inner is _NOTHING:
+                break
+            value = inner
+        elif isinstance(value, list) and len(value) == 1:
+            value = value[0]
         else:
             break
     return plain(value, limit)
+
+
+_NOTHING = object()
+
+
+def _told_by(value: dict[Any, Any]) -> Any:
+    """The part of a dictionary that a person wants to see; `_NOTHING` where it is the whole."""
+    if "generations" in value:
+        return value["generations"]
+    if "content" in value and "type" in value:
+        return value["content"] or value.get("tool_calls") or ""
+    messages = value.get("messages")
+    if messages and isinstance(messages, list):
+        return messages[-1]
+    if "text" in value:
+        if value["text"] and ("message" in value or "generation_info" in value):
+            return value["text"]
+        if "message" in value and value["text"] == "":
+            return value["message"]
+    return next(iter(value.values())) if len(value) == 1 else _NOTHING

@@ -11,7 +11,6 @@ from typing import Final
 
 import platformdirs
 
-from .columns import Preview
 from .span_index import SpanIndex, discard, is_held
 
 CACHE_VARIABLE: Final = "SAGEMAKER_TRACES_CACHE"
@@ -37,7 +36,7 @@ def cache_bytes() -> int:
     return int(told) if told.isdecimal() else DEFAULT_BYTES
 
 
-def open_index(source: str, preview: Preview) -> SpanIndex:
+def open_index(source: str) -> SpanIndex:
     """Return the index of a source: the kept one, or, where other windows hold it, one more.
 
     Raises:
@@ -50,7 +49,7 @@ def open_index(source: str, preview: Preview) -> SpanIndex:
     for number in range(_WINDOWS):
         path = folder / f"{name}-{number}.duckdb"
         with contextlib.suppress(BlockingIOError):
-            index = SpanIndex(path, source, preview)
+            index = SpanIndex(path, source)
             os.utime(path)
             bound(folder, keep=path)
             return index

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from .._reading.collection_pause import collection_paused
-from .._reading.parse import parse_part
-from .._reading.parts import Part, read_all
+from .._reading.parts import Part
 from .._reading.problems import Problem
-from .._record.schema import Record
 from ..exceptions import SpanReadError
 from .listing import Listing, Source, list_source
+from .prepared import Prepared
 from .score_table import ScoreTable
 from .span_index import SpanIndex
 
-_BATCH_BYTES: Final = 48 * 1024 * 1024
-"""Bytes of parts that go into the index as one change, approximately."""
+_BATCH_SPANS: Final = 50_000
+"""Spans that go into the index as one change, approximately."""
 _BATCH_PARTS: Final = 2_000
 _MAX_PROBLEMS: Final = 100
 _FOLDER_INTERVAL: Final = 0.5
@@ -27,7 +26,7 @@ _LONGEST_INTERVAL: Final = 120.0
 _DOLLARS_A_LIST: Final = 0.005 / 1_000
 """Price of one ListObjectsV2 request, S3 Standard, us-east-1."""
 
-Indexed = tuple[str, str, str | None, str | None, list[Record]]
+Prepare = Callable[[list[Part], list[Problem]], Iterable[tuple[Part, Prepared]]]
 
 
 @dataclass
@@ -69,15 +68,19 @@ class Follower:
     Args:
         where: the source.
         index: takes what is new.
+        prepare: reads parts and makes them into what the index takes.
         on_change: called, in that thread, after each change of the index or the status.
     """
 
-    def __init__(self, where: Source, index: SpanIndex, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, where: Source, index: SpanIndex, prepare: Prepare, on_change: Callable[[], None]
+    ) -> None:
         self.status = Status()
         self.listing = Listing()
         self.scores = ScoreTable(index)
         self._where = where
         self._index = index
+        self._prepare = prepare
         self._on_change = on_change
         self._stopped = threading.Event()
         self._wake = threading.Event()
@@ -149,36 +152,31 @@ class Follower:
 
     def _read(self, parts: list[Part], listing: Listing) -> None:
         self.status.done, self.status.total = 0, len(parts)
+        if not parts:
+            return
         with collection_paused():
-            waiting = self._contents(parts, listing)
-            for batch in _batches(waiting):
-                self._index.add(self._counted(batch))
+            for batch in _batches(self._prepared(parts)):
+                self._index.add(
+                    (part.address, listing.fingerprints[part.address], prepared)
+                    for part, prepared in batch
+                )
+                self.status.done += len(batch)
                 self._on_change()
 
-    def _contents(self, parts: list[Part], listing: Listing) -> Iterator[tuple[Part, str, Any]]:
+    def _prepared(self, parts: list[Part]) -> Iterator[tuple[Part, Prepared]]:
         problems: list[Problem] = []
         try:
-            for part, contents in read_all(parts, problems):
-                yield part, listing.fingerprints[part.address], contents
+            for part, prepared in self._prepare(parts, problems):
+                for problem in prepared.problems:
+                    self._problem(problem)
+                yield part, prepared
                 if self._stopped.is_set():
                     return
         except SpanReadError as error:
             # Compacted or removed since it was listed: the next look knows.
             self._problem(str(error))
-        for problem in problems:
-            self._problem(str(problem))
-
-    def _counted(self, batch: list[tuple[Part, str, Any]]) -> Iterator[Indexed]:
-        while batch:
-            part, fingerprint, contents = batch.pop(0)
-            problems: list[Problem] = []
-            records = parse_part(part.address, contents.data, problems)
-            for place, record in enumerate(records):
-                record["line"] = place
-            for problem in problems:
-                self._problem(str(problem))
-            yield part.address, fingerprint, contents.experiment, contents.run, records
-            self.status.done += 1
+        for refused in problems:
+            self._problem(str(refused))
 
     def _problem(self, text: str) -> None:
         if text not in self.status.problems and len(self.status.problems) < _MAX_PROBLEMS:
@@ -196,13 +194,13 @@ class Follower:
         status.dollars_per_day = status.requests_per_hour * 24 * _DOLLARS_A_LIST
 
 
-def _batches(contents: Iterator[tuple[Part, str, Any]]) -> Iterator[list[tuple[Part, str, Any]]]:
-    batch: list[tuple[Part, str, Any]] = []
+def _batches(parts: Iterator[tuple[Part, Prepared]]) -> Iterator[list[tuple[Part, Prepared]]]:
+    batch: list[tuple[Part, Prepared]] = []
     size = 0
-    for item in contents:
-        batch.append(item)
-        size += len(item[2].data)
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_PARTS:
+    for part, prepared in parts:
+        batch.append((part, prepared))
+        size += prepared.count
+        if size >= _BATCH_SPANS or len(batch) >= _BATCH_PARTS:
             yield batch
             batch, size = [], 0
     if batch:

@@ -32,6 +32,10 @@ _SORTS: Final = {
 _FROM: Final = (
     " FROM traces t LEFT JOIN live.costs c USING (trace_id) LEFT JOIN runs r USING (run) WHERE "
 )
+_PAGE: Final = (
+    " FROM p JOIN traces t USING (trace_id) LEFT JOIN live.costs c USING (trace_id)"
+    " LEFT JOIN runs r USING (run)"
+)
 _ROW: Final = """t.trace_id, t.name, t.kind, t.status, t.start_us / 1e3 AS start,
     t.duration_ms AS duration, t.inputs, t.outputs, array_to_string(t.models, ', ') AS model,
     t.input_tokens, t.output_tokens, t.spans, t.errors, coalesce(t.error, '') AS error,
@@ -69,13 +73,22 @@ class Questions:
             raise ValueError(f"sort must be one of {', '.join(_SORTS)}.")
         where, values = conditions(filters)
         direction = "DESC" if descending else "ASC"
+        order = f"k {direction} NULLS LAST, start_us DESC, trace_id"
+        # The traces that fit are found once, for the page and for how many there are.
         rows = self._index.ask(
-            f"SELECT {_ROW}{_FROM}{where} ORDER BY {_SORTS[sort]} {direction} NULLS LAST,"
-            " t.start_us DESC, t.trace_id LIMIT ? OFFSET ?",
+            f"WITH m AS MATERIALIZED (SELECT t.trace_id, {_SORTS[sort]} AS k, t.start_us"
+            f"{_FROM}{where}), p AS (SELECT * FROM m ORDER BY {order} LIMIT ? OFFSET ?)"
+            f" SELECT {_ROW}, (SELECT count(*) FROM m) AS total{_PAGE}"
+            f" ORDER BY p.k {direction} NULLS LAST, p.start_us DESC, p.trace_id",
             [*values, max(0, min(limit, MOST_ROWS)), max(0, offset)],
         )
-        total = self._index.ask(f"SELECT count(*) AS n{_FROM}{where}", values)[0]["n"]
+        total = rows[0]["total"] if rows else self._count(where, values) if offset else 0
+        for row in rows:
+            del row["total"]
         return {"rows": self._with_scores(rows), "total": total}
+
+    def _count(self, where: str, values: list[Any]) -> int:
+        return int(self._index.ask(f"SELECT count(*) AS n{_FROM}{where}", values)[0]["n"])
 
     def _with_scores(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Add to each row its scores: key → number, or the text where it is none."""

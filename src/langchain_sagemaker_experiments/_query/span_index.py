@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._reading.parquet import pyarrow
-from .._record.cells import json_text
 from .._record.model_facts import MODEL_KINDS
-from .._record.schema import Record
 from ..exceptions import MissingExtraError
-from .columns import SPAN_COLUMNS, Preview, is_graph, span_row
+from .prepared import Prepared
 from .tables import GATHER, MERGE, REFRESH_TRACES, SCHEMA, TWICE, VERSION
 
 if TYPE_CHECKING:
     import duckdb
 
 _MEMORY: Final = "1GiB"
-_NARROW: Final = len(SPAN_COLUMNS) - 3
 
 
 class SpanIndex:
@@ -29,16 +26,14 @@ class SpanIndex:
     Args:
         path: the file; made anew where it is damaged, of another version or of another source.
         source: what is indexed, as text.
-        preview: returns a value as one short line, at most so many characters long.
 
     Raises:
         MissingExtraError: duckdb is not installed.
         BlockingIOError: another process holds the file.
     """
 
-    def __init__(self, path: Path, source: str, preview: Preview) -> None:
+    def __init__(self, path: Path, source: str) -> None:
         self.path = path
-        self._preview = preview
         self._writer = _open(path, source)
         self._reading = threading.local()
         self.changed = self._one("SELECT coalesce(max(changed), 0) FROM traces") or 0
@@ -75,62 +70,36 @@ class SpanIndex:
         return found, older
 
     # --- writing --------------------------------------------------------------------------------
-    def add(self, parts: Iterable[tuple[str, str, str | None, str | None, list[Record]]]) -> None:
-        """Add whole parts: address, fingerprint, experiment, run and records, each with `line`.
+    def add(self, parts: Iterable[tuple[str, str, Prepared]]) -> None:
+        """Add parts: address, fingerprint, and what they hold.
 
         A span that is there already is merged as the readers do it.
         """
-        rows: list[tuple[Any, ...]] = []
+        tables = []
         with self._changes():
-            for address, fingerprint, experiment, run, records in parts:
+            for address, fingerprint, prepared in parts:
                 self._parts += 1
-                owner = self._run(experiment, run)
-                rows += self._rows(records, owner, experiment, run)
                 self._writer.execute(
-                    "INSERT INTO parts VALUES (?, ?, ?, ?, ?)",
-                    [self._parts, address, fingerprint, owner, len(records)],
+                    "INSERT INTO parts VALUES (?, ?, ?, ?)",
+                    [self._parts, address, fingerprint, prepared.count],
                 )
-            if rows:
-                self._merge(rows)
+                for name, text in prepared.graphs:
+                    self._writer.execute(
+                        "INSERT INTO graphs VALUES (?, ?, ?)", [name, self._parts, text]
+                    )
+                tables.append(_numbered(prepared.table, self._parts))
+            if sum(table.num_rows for table in tables):
+                self._merge(pyarrow().concat_tables(tables))
                 self._refresh()
 
-    def _rows(
-        self, records: list[Record], owner: int, experiment: str | None, run: str | None
-    ) -> Iterator[tuple[Any, ...]]:
-        preview, part = self._preview, self._parts
-        for record in records:
-            if is_graph(record):
-                text = json_text({**record, "experiment_name": experiment, "run_name": run})
-                self._writer.execute(
-                    "INSERT INTO graphs VALUES (?, ?, ?)", [record["name"], part, text]
-                )
-                continue
-            whose = owner
-            if experiment is None and isinstance(record.get("experiment_name"), str):
-                told = record.get("run_name")
-                whose = self._run(record["experiment_name"], told if told is not None else run)
-            yield (*span_row(record, preview), whose, part, record["line"])
-
-    def _run(self, experiment: str | None, run: str | None) -> int:
-        known = self._one(
-            "SELECT run FROM runs WHERE experiment_name IS NOT DISTINCT FROM ?"
-            " AND run_name IS NOT DISTINCT FROM ?",
-            [experiment, run],
-        )
-        if known is not None:
-            return int(known)
-        number = int(self._one("SELECT count(*) FROM runs"))
-        self._writer.execute("INSERT INTO runs VALUES (?, ?, ?)", [number, experiment, run])
-        return number
-
-    def _merge(self, rows: list[tuple[Any, ...]]) -> None:
+    def _merge(self, table: Any) -> None:
         """Put new rows beside those of the same span, and keep the one that counts."""
-        self._writer.register("incoming", _table(rows))
+        self._writer.register("named", table)
         try:
             for statement in GATHER:
                 self._writer.execute(statement)
         finally:
-            self._writer.unregister("incoming")
+            self._writer.unregister("named")
         if self._one(TWICE):
             for statement in MERGE:
                 self._writer.execute(statement)
@@ -198,23 +167,9 @@ class SpanIndex:
         _held.discard(self.path)
 
 
-def _table(rows: list[tuple[Any, ...]]) -> Any:
-    """Return rows of the index as an Arrow table."""
+def _numbered(table: Any, part: int) -> Any:
     pa = pyarrow()
-    kinds = {
-        "VARCHAR": pa.string(),
-        "BIGINT": pa.int64(),
-        "INTEGER": pa.int32(),
-        "DOUBLE": pa.float64(),
-        "BOOLEAN": pa.bool_(),
-        "VARCHAR[]": pa.list_(pa.string()),
-    }
-    columns = zip(*rows, strict=True)
-    arrays = {
-        name: pa.array(values, type=kinds[kind])
-        for (name, kind), values in zip(SPAN_COLUMNS.items(), columns, strict=True)
-    }
-    return pa.table(arrays)
+    return table.append_column("part", pa.array([part] * table.num_rows, type=pa.int32()))
 
 
 def _open(path: Path, source: str) -> duckdb.DuckDBPyConnection:

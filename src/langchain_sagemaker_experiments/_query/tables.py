@@ -6,7 +6,7 @@ from typing import Final
 
 from .columns import SPAN_COLUMNS
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables below. An index of another version is made anew."""
 
 _SPANS: Final = ", ".join(f"{name} {kind}" for name, kind in SPAN_COLUMNS.items())
@@ -14,7 +14,7 @@ _SPANS: Final = ", ".join(f"{name} {kind}" for name, kind in SPAN_COLUMNS.items(
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS meta (version INTEGER, source VARCHAR);
 CREATE TABLE IF NOT EXISTS parts (
-    part INTEGER, address VARCHAR, fingerprint VARCHAR, run INTEGER, spans INTEGER);
+    part INTEGER, address VARCHAR, fingerprint VARCHAR, spans INTEGER);
 CREATE TABLE IF NOT EXISTS runs (run INTEGER, experiment_name VARCHAR, run_name VARCHAR);
 CREATE TABLE IF NOT EXISTS graphs (name VARCHAR, part INTEGER, record VARCHAR);
 CREATE TABLE IF NOT EXISTS spans ({_SPANS});
@@ -82,7 +82,18 @@ LEFT JOIN roots USING (trace_id) LEFT JOIN causes USING (trace_id);
 says the same only passed it on. Damaged traces that are one circle have no root: `lone` stands in.
 """
 
+_SAME_RUN: Final = (
+    "r.experiment_name IS NOT DISTINCT FROM n.experiment_name"
+    " AND r.run_name IS NOT DISTINCT FROM n.run_name"
+)
 GATHER: Final = (
+    f"""INSERT INTO runs
+    SELECT (SELECT count(*) FROM runs) + row_number() OVER () - 1, n.* FROM (
+        SELECT DISTINCT experiment_name, run_name FROM named) AS n ANTI JOIN runs AS r ON {_SAME_RUN}""",
+    f"""CREATE OR REPLACE TEMP TABLE incoming AS
+    SELECT {", ".join(SPAN_COLUMNS)} FROM named AS n JOIN (
+        SELECT run, experiment_name AS e, run_name AS u FROM runs) AS r
+    ON {_SAME_RUN.replace("r.experiment_name", "r.e").replace("r.run_name", "r.u")}""",
     """CREATE OR REPLACE TEMP TABLE candidates AS
     SELECT * FROM incoming UNION ALL SELECT * FROM spans SEMI JOIN incoming USING (span_id)""",
     "DELETE FROM spans WHERE span_id IN (SELECT span_id FROM incoming)",

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import orjson
 
-from ..._analysis.preview import preview
 from ..._analysis.prices import Prices, rates_of
 from ..._query.cache import cache_size, open_index
 from ..._query.costs import Costs
@@ -21,6 +20,7 @@ from ..._storage.keys import run_folder_of
 from ...exceptions import SpanReadError
 from .live_comparison import live_comparison
 from .live_structure import live_architectures
+from .prepare_pool import prepare_on_all_cores
 
 _TURNS: Final = 100
 """Traces of a session that are shown as a chat, the newest."""
@@ -42,7 +42,7 @@ class Model:
         self._where = where
         self._read_only = read_only
         self._on_change = on_change
-        self.index = open_index(where.title, preview)
+        self.index = open_index(where.title)
         self.questions = Questions(self.index)
         self._costs = Costs(
             self.index, lambda model, provider, day: rates_of(model, provider, day, prices)
@@ -50,7 +50,7 @@ class Model:
         self._costs.update()
         self._searches = Searches(self.index)
         self._reader = PartReader()
-        self._follower = Follower(where, self.index, self._changed)
+        self._follower = Follower(where, self.index, prepare_on_all_cores, self._changed)
 
     def start(self) -> None:
         """Begin to follow the source."""
