@@ -127,21 +127,33 @@ class Questions:
     def places(
         self, trace_ids: list[str], span_ids: list[str] | None = None
     ) -> list[dict[str, Any]]:
-        """Return where the records of traces lie: span, trace, part's address and size, and line.
+        """Return where the records of traces lie: span, trace, part's address and size, and line;
+        and whose they are.
 
         Args:
             trace_ids: of the traces.
             span_ids: only these of their spans.
         """
         return self._index.ask(
-            "WITH wanted AS (SELECT span_id, trace_id, part, line FROM spans"
+            "WITH wanted AS (SELECT span_id, trace_id, part, line, run FROM spans"
             " WHERE list_contains($traces, trace_id)"
             " AND ($spans IS NULL OR list_contains($spans, span_id)))"
-            " SELECT span_id, trace_id, address, p.spans AS count, line FROM ("
-            " FROM wanted UNION ALL SELECT o.span_id, w.trace_id, o.part, o.line"
-            " FROM other_records o JOIN wanted w USING (span_id)) JOIN parts p USING (part)",
+            " SELECT span_id, trace_id, address, p.spans AS count, line, experiment_name, run_name"
+            " FROM (FROM wanted UNION ALL SELECT o.span_id, w.trace_id, o.part, o.line, w.run"
+            " FROM other_records o JOIN wanted w USING (span_id))"
+            " JOIN parts p USING (part) LEFT JOIN runs USING (run)",
             {"traces": trace_ids, "spans": span_ids},
         )
+
+    def scored_traces(self, runs: list[str], limit: int) -> list[str]:
+        """Return traces of runs, by their names, that have scores, the newest first."""
+        rows = self._index.ask(
+            "SELECT t.trace_id FROM traces t JOIN runs r USING (run) WHERE"
+            " list_contains(?, r.run_name) AND t.trace_id IN (SELECT trace_id FROM live.scores)"
+            " ORDER BY t.start_us DESC NULLS LAST LIMIT ?",
+            [runs, limit],
+        )
+        return [row["trace_id"] for row in rows]
 
     def trace_of(self, span_id: str) -> str | None:
         """Return the trace of a span; None where there is no such span."""

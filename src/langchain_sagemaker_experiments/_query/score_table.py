@@ -53,8 +53,12 @@ class ScoreTable:
         self._fill()
         return True
 
+    def records(self) -> list[Score]:
+        """Return all score records, also those that do not count."""
+        return [score for _, scores in self._read.values() for score in scores]
+
     def _fill(self) -> None:
-        records = merge_scores(score for _, scores in self._read.values() for score in scores)
+        records = merge_scores(self.records())
         self._index.execute("DELETE FROM live.scores")
         if not records:
             return

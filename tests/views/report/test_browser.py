@@ -444,7 +444,7 @@ def _record(
     trace: str = "t",
     **more: Any,
 ) -> Any:
-    from langchain_sagemaker_experiments._delivery.record_writer import rfc3339
+    from langchain_sagemaker_experiments._record.times import rfc3339_of_ns as rfc3339
 
     start = 1_795_000_000_000_000_000
     return {

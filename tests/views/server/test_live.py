@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from langchain_sagemaker_experiments import Window, load_scores
+from langchain_sagemaker_experiments import OfflineRun, Window, load_scores
 from support.browser import Opened
 
 RECORD = """
@@ -115,7 +116,7 @@ def test_an_address_with_a_filter_and_a_session_opens_there(
 def test_a_trace_that_goes_on_is_shown_as_it_does(
     open_view: Callable[..., Window], browser: Opened, tmp_path: Path
 ) -> None:
-    from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
+    from langchain_sagemaker_experiments import SageMakerCallbackHandler
 
     window = open_view(tmp_path / "runs")
     page = browser.open_window(window)
@@ -162,3 +163,42 @@ def test_the_window_tells_what_a_component_was_built_with(
     page.locator("#drawing .node", has_text="ChatPromptTemplate").click()
     page.wait_for_selector("#node-details .tree")
     assert "input_variables" in page.inner_text("#node-details")
+
+
+def test_two_runs_are_compared_example_by_example(
+    open_view: Callable[..., Window], browser: Opened, tmp_path: Path
+) -> None:
+    from langchain_sagemaker_experiments import evaluate, load_spans, render_report
+
+    examples = [{"inputs": {"n": n}, "reference_outputs": n * 2} for n in range(12)]
+
+    def correct(outputs: Any, reference_outputs: Any) -> bool:
+        return bool(outputs == reference_outputs)
+
+    def good(inputs: dict[str, int]) -> int:
+        return inputs["n"] * 2
+
+    def worse(inputs: dict[str, int]) -> int:
+        return inputs["n"] * 2 if inputs["n"] != 7 else -1
+
+    for name, target in (("good", good), ("worse", worse)):
+        with OfflineRun(tmp_path / "runs", experiment_name="e", run_name=name) as run:
+            evaluate(target, examples, [correct], run=run)
+    report = render_report(load_spans(tmp_path / "runs"), tmp_path / "r.html")
+    for show in (
+        lambda: browser.open_window(open_view(tmp_path / "runs"), "view=compare"),
+        lambda: browser.open(report.path, "#view=compare"),
+    ):
+        page = show()
+        page.wait_for_selector("#compare-plots canvas")
+        page.select_option("#baseline", label="good")
+        page.wait_for_selector(".example")
+        assert "good" in page.inner_text("#pair-text")
+        assert "became worse on correct" in page.inner_text("#pair-text")
+        page.wait_for_selector("#pair-plots canvas")
+        assert "1 → 0 (-1)" in page.locator(".example").first.inner_text()
+        browser.keep("window-examples")
+        page.locator(".example").first.click()
+        page.wait_for_selector("#diff ins")
+        assert page.locator("#diff del").all_inner_texts()[0] == "14"
+        browser.keep("window-worst-example")

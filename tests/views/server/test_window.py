@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_sagemaker_experiments import OfflineRun, Window, view
+from langchain_sagemaker_experiments import OfflineRun, Window, load_scores, view
 from langchain_sagemaker_experiments._views.server import addresses as places
 from langchain_sagemaker_experiments._views.server.addresses import addresses_of
 from langchain_sagemaker_experiments._views.server.opener import Opener
@@ -43,6 +43,7 @@ def test_a_window_shows_what_an_offline_run_records(
     whole = reader.ask(f"span/{span['span_id']}")
     assert whole["inputs"] == {"question": "fish"}
     assert whole["start"] == span["start"]
+    assert (whole["experiment_name"], whole["run_name"]) == ("window", "run-1")
     (turn,) = reader.ask("chat", session="s-1")
     assert turn["root"]["outputs"] == "About fish: **yes**, it is."
     assert [row["user"] for row in reader.ask("traces", user="ada")["rows"]] == ["ada"]
@@ -108,6 +109,49 @@ def test_addresses_through_proxies_and_in_studio(
     studio = addresses_of("127.0.0.1", 8765, None)
     assert studio.opening("t") == "/jupyterlab/default/proxy/8765/open?token=t"
     assert "*.sagemaker.aws" in studio.hosts
+
+
+def test_a_window_follows_s3_and_says_what_that_costs(
+    open_view: Callable[..., Window], open_run: Callable[..., Any]
+) -> None:
+    from langchain_sagemaker_experiments import SageMakerCallbackHandler
+
+    with open_run("run-1") as run:
+        with SageMakerCallbackHandler(run) as handler:
+            with handler.span("first", kind="tool"):
+                pass
+            (uri,) = handler.flush_tracker().uris
+            reader = Reader(open_view(uri.rpartition("/langchain-traces/")[0] + "/"))
+            state = reader.until(lambda state: state["traces"])
+            assert state["requests_per_hour"] == pytest.approx(3_600 / state["interval"])
+            assert state["dollars_per_day"] > 0
+            with handler.span("second", kind="tool", inputs={"text": "whole"}):
+                pass
+            handler.flush_tracker()
+            token = {"x-window-token": state["write_token"]}
+            assert reader.client.post("/api/refresh", headers=token).status_code == 200
+            reader.until(lambda state: state["traces"] == 2)
+    row = next(row for row in reader.ask("traces")["rows"] if row["name"] == "second")
+    assert reader.ask(f"span/{row['root']}")["inputs"] == {"text": "whole"}
+    score = {"trace_id": row["trace_id"], "key": "helpful", "score": 0.5}
+    assert reader.client.post("/api/scores", json=score, headers=token).status_code == 200
+    assert load_scores(uri)["score"].tolist() == [0.5]
+    reader.close()
+
+
+def test_what_a_source_does_not_have_is_told_in_words(
+    open_view: Callable[..., Window], tmp_path: Path
+) -> None:
+    (tmp_path / "part-1.jsonl").write_text('{"torn')
+    reader = Reader(open_view(tmp_path))
+    state = reader.until(lambda state: state["ready"])
+    assert (state["traces"], len(state["problems"])) == (0, 1)
+    assert "torn" in state["problems"][0]
+    for path, words in (("trace/none", "no trace none"), ("span/none", "no span none")):
+        answer = reader.client.get(f"/api/{path}")
+        assert answer.status_code == 404
+        assert words in answer.json()["error"]
+    reader.close()
 
 
 # --- through a real jupyter-server-proxy ----------------------------------------------------------

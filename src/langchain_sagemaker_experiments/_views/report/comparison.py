@@ -81,6 +81,7 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
 
     labels = run_labels((row["experiment_name"], row["run_name"]) for row in rows)
     return {
+        "names": [whose(row["experiment_name"], row["run_name"])[1] for row in rows],
         "runs": [
             labels[whose(row["experiment_name"], row["run_name"])] or "(run not known)"
             for row in rows

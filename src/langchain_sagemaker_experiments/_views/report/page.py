@@ -32,6 +32,7 @@ _VIEWS: Final = (
     "charts",
     "overview",
     "sessions",
+    "pair",
     "compare",
     "architecture",
     "app",

@@ -20,6 +20,7 @@ from .calls import calls_by
 from .comparison import comparison
 from .data import Blocks, dump, index_rows, pack, whose
 from .page import snapshot_page
+from .score_pairs import score_pairs
 from .structure import architectures
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def render_report(
         "traces": rows,
         "blocks": len(blocks.packed),
         "calls": calls,
+        "pairs": score_pairs(spans, groups.values()),
         "unpriced": calls["unpriced"],
         "comparison": comparison(compare_groups(groups)),
         "architectures": architectures(

@@ -35,6 +35,7 @@ def routes(model: Model, news: News) -> list[Route]:
         "sessions": api.sessions,
         "chat": api.chat,
         "compare": lambda request: model.comparison(),
+        "pair": api.pair,
         "architectures": lambda request: model.architectures(),
     }
     return [
@@ -147,6 +148,10 @@ class _Api:
 
     def chat(self, request: Request) -> Any:
         return self._model.chat(_filters(request.query_params))
+
+    def pair(self, request: Request) -> Any:
+        asked = request.query_params
+        return self._model.pair(asked.get("baseline", ""), asked.get("candidate", ""))
 
     async def search(self, request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[:_LONGEST_TEXT]

@@ -15,13 +15,19 @@ from ..._query.listing import Source
 from ..._query.questions import Questions
 from ..._query.records import PartReader, merged, pick
 from ..._query.search import Searches
+from ..._reading import to_frame
+from ..._reading.scores import attach_scores
 from ..._record.cells import json_bytes
+from ..._record.schema import OWNERS
 from ..._storage.keys import run_folder_of
 from ...exceptions import SpanReadError
+from ..report.score_pairs import score_pair
 from .live_comparison import live_comparison
 from .live_structure import live_architectures
 from .prepare_pool import prepare_on_all_cores
 
+_SCORED: Final = 20_000
+"""Scored traces of two runs that are compared, the newest."""
 _TURNS: Final = 100
 """Traces of a session that are shown as a chat, the newest."""
 
@@ -119,8 +125,10 @@ class Model:
             LookupError: a part is gone; the next look at the source finds what took its place.
         """
         by_part: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        owners: dict[str, dict[str, Any]] = {}
         for place in self.questions.places(trace_ids, span_ids):
             by_part.setdefault((place["address"], place["count"]), []).append(place)
+            owners[place["span_id"]] = {name: place[name] for name in OWNERS}
         listing = self._follower.listing
         records: list[Any] = []
         for (address, count), places in by_part.items():
@@ -132,6 +140,8 @@ class Model:
             except SpanReadError as error:
                 raise LookupError(str(error)) from error
             records += pick(address, data, places, count)
+        for record in records:
+            record.update(owners.get(record["span_id"], {}))
         return merged(records)
 
     def find(self, trace_id: str, text: str) -> list[str]:
@@ -164,6 +174,13 @@ class Model:
     def comparison(self) -> dict[str, Any]:
         """Return what the comparison of runs shows."""
         return live_comparison(self.index)
+
+    def pair(self, baseline: str, candidate: str) -> dict[str, Any]:
+        """Return two runs side by side, example by example, of their newest scored traces."""
+        traces = self.questions.scored_traces([baseline, candidate], _SCORED)
+        records = self._records(traces)
+        attach_scores(records, self._follower.scores.records())
+        return score_pair(to_frame(records), baseline, candidate)
 
     def architectures(self) -> list[dict[str, Any]]:
         """Return what the drawings of the applications show."""

@@ -227,6 +227,7 @@
     filters.take(new URLSearchParams(location.hash.slice(1)));
     filters.setChoices(info.choices);
     Report.overview.start((more, trace) => go(trace ? { trace } : { view: "traces", ...more }));
+    Report.pair.start((one, other) => go({ diff: one, with: other }));
     Report.sessions.start((by, chat) => go({ view: "sessions", by, ...(chat ? { chat } : {}) }), (trace) => go({ trace }));
     if (!data.live) $("tab-compare").hidden = !info.traces;
     await Report.table.start(info, (row) => go({ trace: row.trace_id }));

@@ -26,6 +26,7 @@ Report.compare = (() => {
     }
     if (!table) makeTable();
     draw();
+    await Report.pair.show(compared.runs, compared.names, baseline.value === "" ? null : Number(baseline.value));
   }
 
   // What a figure is in brackets: the difference to the baseline's, as a share of it.

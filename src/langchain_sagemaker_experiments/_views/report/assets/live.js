@@ -81,6 +81,7 @@ Report.data = (() => {
     sessions: (filters, by) => ask("sessions", { ...filters, by }),
     chat: (filters) => ask("chat", filters),
     comparison: () => ask("compare"),
+    pair: (baseline, candidate) => ask("pair", { baseline, candidate }),
     architectures: () => ask("architectures"),
   };
 })();

@@ -163,6 +163,7 @@ Report.data = (() => {
     overview: async (filters) => Report.figures.overview(select(filters), all.calls, Object.values(filters).some(Boolean)),
     sessions: async (filters, by) => Report.figures.sessions(select(filters), by),
     comparison: async () => all.comparison,
+    pair: async (baseline, candidate) => all.pairs[`${baseline}\n${candidate}`] || { error: "This report holds no comparison of these two runs." },
     architectures: async () => all.architectures,
   };
 })();

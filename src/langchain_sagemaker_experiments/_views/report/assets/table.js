@@ -25,12 +25,12 @@ Report.table = (() => {
   const text = (cell) => h("span", { dir: "auto" }, seen(String(cell.getValue() ?? "")));
   const right = { hozAlign: "right" };
   const COLUMNS = [
-    { title: "Time", field: "start", width: 158, responsive: 2, formatter: (cell) => h("span", { class: "nowrap" }, time(cell.getValue())) },
-    { title: "Name", field: "name", width: 160, responsive: 0, formatter: text, minWidth: 90 },
-    { title: "Status", field: "status", width: 108, responsive: 0, formatter: (cell) => statusChip(cell.getValue()) },
-    { title: "Inputs", field: "inputs", minWidth: 130, widthGrow: 3, responsive: 1, formatter: text },
+    { title: "Time", field: "start", width: 158, responsive: 3, formatter: (cell) => h("span", { class: "nowrap" }, time(cell.getValue())) },
+    { title: "Name", field: "name", width: 150, responsive: 0, formatter: text, minWidth: 90 },
+    { title: "Status", field: "status", width: 104, responsive: 0, formatter: (cell) => statusChip(cell.getValue()) },
+    { title: "Inputs", field: "inputs", minWidth: 130, widthGrow: 3, responsive: 2, formatter: text },
     {
-      title: "Outputs", field: "outputs", minWidth: 130, widthGrow: 3, responsive: 3,
+      title: "Outputs", field: "outputs", minWidth: 130, widthGrow: 3, responsive: 4,
       formatter: (cell) => (cell.getData().status === "error" && cell.getData().error ? h("span", { class: "bad", dir: "auto" }, seen(cell.getData().error)) : text(cell)),
     },
     { title: "Model", field: "model", width: 130, responsive: 4, formatter: text },
@@ -42,7 +42,7 @@ Report.table = (() => {
       title: "Cost", field: "cost", width: 104, responsive: 5, ...right,
       formatter: (cell) => h("span", { title: cell.getData().unpriced ? `${cell.getData().unpriced} calls of models without a known price are not in it` : null }, cost(cell.getValue(), cell.getData().unpriced)),
     },
-    { title: "Latency", field: "duration", width: 96, responsive: 1, ...right, formatter: (cell) => h("span", {}, duration(cell.getValue())) },
+    { title: "Latency", field: "duration", width: 92, responsive: 1, ...right, formatter: (cell) => h("span", {}, duration(cell.getValue())) },
     { title: "First token", field: "first_token", width: 104, responsive: 7, visible: false, ...right, formatter: (cell) => h("span", {}, duration(cell.getValue())) },
     { title: "Spans", field: "spans", width: 84, responsive: 6, ...right, formatter: (cell) => h("span", {}, number(cell.getValue())) },
     { title: "Errors", field: "errors", width: 84, responsive: 5, ...right, formatter: (cell) => h("span", { class: cell.getValue() ? "bad" : "muted" }, number(cell.getValue())) },
