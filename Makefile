@@ -16,7 +16,7 @@ help:
 	@echo "make demo      run the three scenarios on a local SageMaker"
 	@echo "make test      run the tests"
 	@echo "make coverage  the same, and which lines and branches they do not reach"
-	@echo "make lint      ruff, mypy strict, the rooms' import rules"
+	@echo "make lint      ruff, mypy strict, the wings' import rules, the workflows"
 	@echo "make format    let ruff mend what it can"
 	@echo "make docs      build the documentation into site/, strictly"
 	@echo "make bench     measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
@@ -53,6 +53,8 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: workflows were checked by zizmor only"; fi
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,8 +1,8 @@
-"""Where any of some words stand in a line of bytes: one pass with the extra `fast` installed, else
+"""Where any of some words stand in a line of bytes: one pass with `ahocorasick_rs` installed, else
 one pass for each word.
 
-Both ways give the same places. The extra, `ahocorasick_rs`, is Rust's aho-corasick crate; it has
-wheels for the usual platforms but not for all, so it is no requirement.
+Both ways give the same places. `ahocorasick_rs` is Rust's aho-corasick crate. It has wheels for the
+usual platforms and is a requirement there; elsewhere Python does the same, more slowly.
 """
 
 from __future__ import annotations
