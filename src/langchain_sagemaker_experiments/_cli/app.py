@@ -89,6 +89,28 @@ def demo(
     run_demo(_out, output)
 
 
+@app.command()
+def doctor(
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="The bucket to try; the account's default one.", show_default=False),
+    ] = None,
+    aws: Annotated[bool, typer.Option("--aws/--no-aws", help="Ask AWS.")] = True,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Try only the actions that change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check versions, credentials, permissions, network, clock and spools. It says what to do, and
+    prints nothing secret. Each action of the README's policy is tried in the experiment
+    sagemaker-traces-doctor, which stays.
+    """
+    from .doctor import run_doctor
+
+    if not run_doctor(_out, bucket=bucket, aws=aws, read_only=read_only, as_json=as_json):
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_traces(
     source: Source = None,
