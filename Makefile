@@ -10,7 +10,7 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test coverage lint format docs docs-build bench bench-run matrix vendor clean help
+.PHONY: demo test coverage lint format docs docs-build bench bench-run matrix release-check vendor clean help
 
 help:
 	@echo "make demo      run the three scenarios on a local SageMaker"
@@ -21,6 +21,7 @@ help:
 	@echo "make docs      build the documentation into site/, strictly"
 	@echo "make bench     measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
 	@echo "make matrix    run the tests on Python 3.10, 3.12 and 3.13, lowest and newest versions (takes half an hour)"
+	@echo "make release-check  version, changelog, tag, the same bytes twice, licences; RELEASE_ARGS=--sizes also installs each extra"
 	@echo "make vendor    fetch the report's libraries anew (npm)"
 	@echo "make clean     remove what the other targets made"
 
@@ -77,6 +78,9 @@ bench-run: $(STAMP)
 
 matrix:
 	scripts/matrix.sh
+
+release-check: $(STAMP)
+	$(BIN)/python scripts/release_check.py $(RELEASE_ARGS)
 
 vendor:
 	python3 scripts/vendor.py
