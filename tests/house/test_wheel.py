@@ -49,7 +49,7 @@ def test_the_first_block_of_the_readme_runs_from_the_wheel_in_a_fresh_environmen
 
     block = re.search(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     assert block is not None
-    assert len([line for line in block[1].splitlines() if line.strip()]) == 8
+    assert len([line for line in block[1].splitlines() if line.strip()]) <= 8
     (tmp_path / "joke.py").write_text(block[1])
     shown = call(python, "joke.py", cwd=tmp_path)
     assert "report.html" in shown
