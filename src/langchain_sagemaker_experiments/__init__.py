@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._analysis.runs import compare_runs
     from ._analysis.traces import trace_table
     from ._calls import record_calls
-    from ._delivery.flush import FlushResult
+    from ._delivery.flush_result import FlushResult
     from ._destinations.boto_run import BotoRun
     from ._destinations.offline_run import OfflineRun
     from ._evaluation.score_log import log_score
@@ -99,7 +99,7 @@ _LAZY = {
         ("cost", "repeated_prompts", "slowest_traces", "summarize", "summarize_spans"),
         "._analysis.figures",
     ),
-    "FlushResult": "._delivery.flush",
+    "FlushResult": "._delivery.flush_result",
     "BotoRun": "._destinations.boto_run",
     "OfflineRun": "._destinations.offline_run",
     "Report": "._views.report",
