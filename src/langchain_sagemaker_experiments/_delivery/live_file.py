@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._storage.append_logs import write_all
+from .._storage.keys import LIVE_PREFIX
 
 if TYPE_CHECKING:
     from .run_summary import Summary
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )
-_LIVE_PREFIX: Final = "live-"
 CLOSED: Final = -1
 """In place of the handle of a file that is not open any more."""
 _COPY_BYTES: Final = 1 << 20
@@ -59,7 +59,7 @@ class LiveFile:
         self.handle, self._path = self._open()
 
     def _open(self) -> tuple[int, Path]:
-        path = self._spool.path / f"{_LIVE_PREFIX}{self._name}"
+        path = self._spool.path / f"{LIVE_PREFIX}{self._name}"
         return os.open(path, _FLAGS, 0o600), path
 
     @property

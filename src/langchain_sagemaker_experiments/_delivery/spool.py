@@ -19,12 +19,17 @@ from typing import Final
 
 from .._storage.atomic_files import write_file
 from .._storage.file_locks import LockHeldError
-from .._storage.keys import PART_PREFIX, PART_SUFFIX, SCORES_PREFIX
+from .._storage.keys import (
+    LIVE_PREFIX,
+    PART_PREFIX,
+    PART_SUFFIX,
+    SCORES_PREFIX,
+    SPOOL_PREFIX,
+    TARGET_NAME,
+)
 from .._storage.writer_lock import WRITER_FILE, WriterLock
 from .live_file import CLOSED, LiveFile
 
-LIVE_PREFIX: Final = "live-"
-TARGET: Final = "target.json"
 _MAX_HANDLES: Final = 64
 """Sealed files held open, so that their spans survive somebody who cleans up the folder."""
 _TIDY_SECONDS: Final = 0.2
@@ -120,7 +125,7 @@ class Spool:
         self.path = self._new_path()
 
     def _new_path(self) -> Path:
-        return self._parent / f"spool-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        return self._parent / f"{SPOOL_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
     def open_live(self) -> LiveFile:
         """Return a new file to append to."""
@@ -155,7 +160,7 @@ class Spool:
         """Note where the parts of this spool belong, for `sagemaker-traces sync`."""
         with self.lock:
             self.make_folder()
-            write_file(self.path / TARGET, json.dumps(dict(target), indent=2).encode())
+            write_file(self.path / TARGET_NAME, json.dumps(dict(target), indent=2).encode())
 
     # --- scores -----------------------------------------------------------------------------------
     def new_file(self, name: str) -> Path:
@@ -195,7 +200,7 @@ class Spool:
             self.lock.release()
 
     def _remove(self, folder: Path) -> None:
-        (folder / TARGET).unlink(missing_ok=True)
+        (folder / TARGET_NAME).unlink(missing_ok=True)
         for scratch in folder.glob(".*"):  # a write that was cut short
             scratch.unlink(missing_ok=True)
         if folder == self.path:
