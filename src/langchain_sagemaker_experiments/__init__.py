@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ._analysis.scores import assert_improved, assert_no_worse, compare_scores
     from ._analysis.traces import trace_table
     from ._calls import record_calls
-    from ._delivery.flush import FlushResult
+    from ._delivery.flush_result import FlushResult
     from ._destinations.boto_run import BotoRun
     from ._destinations.mlflow_run import MlflowRun
     from ._destinations.offline_run import OfflineRun
@@ -136,7 +136,7 @@ _LAZY = {
         ("cost", "repeated_prompts", "slowest_traces", "summarize", "summarize_spans"),
         "._analysis.figures",
     ),
-    "FlushResult": "._delivery.flush",
+    "FlushResult": "._delivery.flush_result",
     "BotoRun": "._destinations.boto_run",
     "CloudWatch": "._destinations.otlp",
     "MlflowRun": "._destinations.mlflow_run",

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any
 
 from langchain_core.tracers.context import register_configure_hook
@@ -60,28 +61,60 @@ def recorded_by(handler: SageMakerCallbackHandler) -> Iterator[None]:
         _active.here.reset(token)
 
 
-@contextmanager
-def record_calls(run: Any = None, **settings: Any) -> Iterator[SageMakerCallbackHandler]:
+class RecordedCalls:
+    """What `record_calls` returns: for `with` and for `async with`."""
+
+    def __init__(self, run: Any, settings: dict[str, Any]) -> None:
+        self._run = run
+        self._settings = settings
+
+    def __enter__(self) -> SageMakerCallbackHandler:
+        handler = SageMakerCallbackHandler(self._run, **self._settings)
+        self._handler = handler.__enter__()
+        self._token = _active.here.set(handler)
+        _active.process.append(handler)
+        return handler
+
+    def _leave(self) -> SageMakerCallbackHandler:
+        _active.process.remove(self._handler)
+        _active.here.reset(self._token)
+        return self._handler
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave().__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> SageMakerCallbackHandler:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._leave().__aexit__(kind, error, trace)
+
+
+def record_calls(run: Any = None, **settings: Any) -> RecordedCalls:
     """Record every LangChain and LangGraph call made inside, in this thread, in async tasks and in
     threads started inside.
+
+    In a coroutine write `async with record_calls(run):`; leaving it does not block the event loop.
 
     Args:
         run: as for `SageMakerCallbackHandler`.
         settings: further arguments of `SageMakerCallbackHandler`.
 
-    Yields:
-        The handler; it is flushed when the block is left.
+    Returns:
+        What `with` takes. It gives the handler, which is flushed when the block is left.
 
     Raises:
         FlushError: the flush at the end failed; what was recorded is kept.
     """
     _register()
-    handler = SageMakerCallbackHandler(run, **settings)
-    token = _active.here.set(handler)
-    _active.process.append(handler)
-    with handler:
-        try:
-            yield handler
-        finally:
-            _active.process.remove(handler)
-            _active.here.reset(token)
+    return RecordedCalls(run, settings)

@@ -31,6 +31,11 @@ class Forwarding:
         self._backends = _backends_of(forward)
         self._forwarders: dict[str, Forwarder] = {}
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for handlers that forward to the same backends."""
+        return tuple(backend.name for backend in self._backends)
+
     def with_backends(self, destination: Destination) -> Destination:
         """Return a destination whose parts go to the backends too, those of MLflow included."""
         backends = [*self._backends, *getattr(destination, "backends", ())]

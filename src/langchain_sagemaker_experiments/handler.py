@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-from ._delivery import process_exit as _exit
-from ._delivery.background_flush import BackgroundFlush
 from ._record.limits import (
     DEFAULT_ABANDONED_AFTER,
     DEFAULT_BUFFER_BYTES,
@@ -20,13 +18,12 @@ from ._record.limits import (
     DEFAULT_MAX_OPEN_SPANS,
 )
 from ._recording.arguments import check_settings, content_is_recorded
+from ._recording.faults import Faults
 from ._recording.ids import as_uuid
 from ._recording.langchain_events import LangChainEvents
-from .exceptions import DestinationError
 
 if TYPE_CHECKING:
-    from ._delivery.flush import FlushResult
-    from ._destinations import Destination
+    from ._delivery.flush_result import FlushResult
     from ._destinations.otlp import Backend
     from ._masking.masking import Redact
     from ._record.schema import Kind
@@ -139,6 +136,9 @@ class SageMakerCallbackHandler(LangChainEvents):
         from ._delivery.assembly import HandlerSettings, assemble
         from ._forwarding import Forwarding
 
+        faults = Faults()
+        self._forwarding = Forwarding(faults.count, forward)
+        self._forward_timeout = forward_timeout
         self._parts = assemble(
             HandlerSettings(
                 durable=durable,
@@ -152,56 +152,28 @@ class SageMakerCallbackHandler(LangChainEvents):
                 record_content=content_is_recorded(record_content),
                 max_open_spans=max_open_spans,
                 abandoned_after=abandoned_after,
-            )
+                flush_interval=flush_interval,
+                flush_bytes=flush_bytes,
+            ),
+            dict(extra_args or {}),
+            self._forwarding.with_backends,
+            self._forwarding.key,
+            faults,
         )
         super().__init__(self._parts.capture, record_tokens=record_tokens, run_inline=run_inline)
-        self._pipeline = self._parts.pipeline
-        self._extra_args = dict(extra_args or {})
-        self._forwarding = Forwarding(self._faults.count, forward)
-        self._forward_timeout = forward_timeout
-        self._destination: Destination | None = None
-        self._run: Any = None
-        self.run = run
-        self._background: BackgroundFlush | None = None
-        if flush_interval is not None:
-            self._background = BackgroundFlush(self._flush_if_needed, flush_interval)
-            if flush_bytes is not None:
-                sink = self._pipeline.wake_at(flush_bytes, self._background.wake)
-                self._parts.open_spans.sink = sink
-        _exit.watch(self)
+        self._parts.route.set_run(run)
 
     # --- the run ----------------------------------------------------------------------------------
     @property
     def run(self) -> Any:
-        """The run given to this handler; None takes the one that surrounds the flush. Setting
-        another one is allowed.
+        """The run given to this handler; None takes the one that surrounds its calls, or the flush.
+        Setting another one is allowed.
         """
-        return self._run
+        return self._parts.route.run
 
     @run.setter
     def run(self, run: Any) -> None:
-        if run is None:
-            self._destination = None
-        else:
-            from ._destinations import destination_for
-
-            self._destination = self._forwarding.with_backends(
-                destination_for(run, self._extra_args)
-            )
-        self._run = run
-
-    def _find_destination(self) -> Destination:
-        if self._destination is not None:
-            return self._destination
-        from ._destinations import destination_for, surrounding_run
-
-        run = surrounding_run()
-        if run is None:
-            raise DestinationError(
-                "This handler was given no run, and no `with Run(...)` surrounds this flush. "
-                "Flush inside the `with`, or set handler.run."
-            )
-        return self._forwarding.with_backends(destination_for(run, self._extra_args))
+        self._parts.route.set_run(run)
 
     def wait_forwarded(self, timeout: float | None = None) -> int:
         """Wait until the backends have taken what was flushed; return how many parts still wait.
@@ -313,8 +285,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             FlushError: the upload failed. Nothing is lost: what has not arrived is kept, and the
                 next flush sends it.
         """
-        self._parts.encoder.charge_anew()
-        result = self._pipeline.flush(self._find_destination, self._parts.open_spans, self._faults)
+        result = self._parts.route.flush()
         if "IPython" in sys.modules:
             from ._views.notebook import announce
 
@@ -363,7 +334,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             source=source,
             author=author,
         )
-        self._pipeline.scores.add([record])
+        self._parts.route.add_scores([record])
         if self._parts.open_spans.sampling is not None:
             self._parts.open_spans.sampling.keep(as_uuid(trace_id))
         return str(record["score_id"])
@@ -374,19 +345,15 @@ class SageMakerCallbackHandler(LangChainEvents):
 
         return await asyncio.to_thread(self.flush_tracker)
 
-    def _flush_if_needed(self) -> None:
-        if self._pipeline.pending_spans or self._pipeline.scores:
-            self.flush_tracker()
-
     def close(self) -> None:
         """Stop the background flush, if there is one, and flush what waits.
 
         Raises:
             FlushError: the flush failed; what waits is kept.
         """
-        if self._background is not None:
-            self._background.stop()
-        self._flush_if_needed()
+        self._parts.route.stop_background()
+        if self._parts.route.is_waiting:
+            self.flush_tracker()
         self.wait_forwarded()
 
     @property
@@ -397,7 +364,7 @@ class SageMakerCallbackHandler(LangChainEvents):
     @property
     def pending_spans(self) -> int:
         """How many finished spans no flush has written yet, in memory and on disk."""
-        return self._pipeline.pending_spans
+        return self._parts.route.pending_spans
 
     def __enter__(self) -> SageMakerCallbackHandler:
         return self
@@ -408,26 +375,30 @@ class SageMakerCallbackHandler(LangChainEvents):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._background is not None:
-            self._background.stop()
-        if error is None:
+        with self._parts.route.leaving(error):
             self.flush_tracker()
             self.wait_forwarded()
-            return
-        try:
-            self.flush_tracker()
-        except Exception as failure:
-            # The user's own exception is the one that must be seen.
-            logger.warning("While %s was on its way: %s", type(error).__name__, failure)
+
+    async def __aenter__(self) -> SageMakerCallbackHandler:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._parts.route.leaving(error):
+            await self.aflush_tracker()
 
     def __del__(self) -> None:
-        """A handler that nobody holds any more puts what it has not flushed on disk, and says
-        where.
+        """A handler that nobody holds any more leaves what it has not flushed to its Run, or puts
+        it on disk and says where.
         """
-        if not hasattr(self, "_background"):  # it was never made as a whole
+        if not hasattr(self, "_parts"):  # it was never made as a whole
             return
         try:
-            _exit.save(self, flush=False)
+            self._parts.route.give_up()
         except Exception as error:
             logger.warning("Spans of a handler that was given up could not be kept: %s", error)
 
@@ -445,4 +416,4 @@ class SageMakerCallbackHandler(LangChainEvents):
         )
 
     def __repr__(self) -> str:
-        return f"SageMakerCallbackHandler(run={self._run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"
+        return f"SageMakerCallbackHandler(run={self.run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"

@@ -200,7 +200,7 @@ def test_many_threads_grow_lists_of_their_own_from_one_state(make_recording: Any
 
 # --- parts, bounds, other ways --------------------------------------------------------------------
 def test_each_part_is_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("langchain_sagemaker_experiments._delivery.flush.MAX_PART_BYTES", 30_000)
+    monkeypatch.setattr("langchain_sagemaker_experiments._delivery.pipeline.MAX_PART_BYTES", 30_000)
     run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
     with SageMakerCallbackHandler(run) as handler:
         messages = history(100)

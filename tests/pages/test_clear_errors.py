@@ -22,7 +22,7 @@ from langchain_sagemaker_experiments import (
     SpanReadError,
     load_spans,
 )
-from support.inside import open_spans
+from support.inside import pipeline
 
 RESULT = LLMResult(generations=[[Generation(text="text")]])
 
@@ -85,8 +85,8 @@ def test_a_flush_without_any_run_keeps_everything() -> None:
     ):
         handler.flush_tracker()
     assert handler.pending_spans == 1
-    record = handler._pipeline.save(open_spans(handler), {})
-    assert record is not None
+    pipeline(handler).save({})
+    assert pipeline(handler).folder() is not None
 
 
 def test_a_flush_outside_the_with_keeps_everything_for_a_later_one(
@@ -94,7 +94,7 @@ def test_a_flush_outside_the_with_keeps_everything_for_a_later_one(
 ) -> None:
     with open_run() as run:
         handler = SageMakerCallbackHandler(run)
-        record_one(handler)
+    record_one(handler)
     with pytest.raises(FlushError, match="only inside its `with Run") as error:
         handler.flush_tracker()
     assert (error.value.kept_spans, error.value.spool_dir) == (1, None)

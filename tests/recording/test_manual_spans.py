@@ -312,7 +312,7 @@ def test_figures_that_fail_cost_no_record() -> None:
     span = LiveSpan(new_id(), new_id(), new_id(), None, "llm", "call", 1, 1)
     span.end_ns = 2
     span.attributes = {"gen_ai.request.model": "m"}
-    assert json.loads(writer.line(span))["name"] == "call"
+    assert json.loads(writer.line(span, Summary(fail)))["name"] == "call"
     assert writer.faults == {"figures of a llm span: ValueError: no settings": 1}
 
 

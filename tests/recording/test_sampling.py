@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_sagemaker_experiments import current_trace_id
 from langchain_sagemaker_experiments._recording import sampling
+from support.inside import pipeline
 
 
 def names(recording: Any) -> list[str]:
@@ -53,8 +54,8 @@ def test_a_scored_trace_is_kept(make_recording: Any) -> None:
         recording.handler.log_score(str(current_trace_id()), key="helpful", score=1.0)
     with recording.handler.span("not scored"):
         pass
-    recording.handler._pipeline.scores._lines.clear()  # this recording takes no scores
-    recording.handler._pipeline.scores._changed = False
+    pipeline(recording.handler).scores._lines.clear()  # this recording takes no scores
+    pipeline(recording.handler).scores._changed = False
     recording.handler.flush_tracker()
     assert names(recording) == ["scored"]
 

@@ -109,7 +109,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     # shows them.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     # Small parts and pieces, so that a flush has many steps.
-    monkeypatch.setattr("langchain_sagemaker_experiments._delivery.flush.MAX_PART_BYTES", 12_000)
+    monkeypatch.setattr("langchain_sagemaker_experiments._delivery.pipeline.MAX_PART_BYTES", 12_000)
     with local_sagemaker(server=True):
         yield Wire(monkeypatch)
 
@@ -177,7 +177,7 @@ def test_faults_in_the_pieces_of_a_large_upload(
     sdk: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "langchain_sagemaker_experiments._delivery.flush.MAX_PART_BYTES", 64 * 1024 * 1024
+        "langchain_sagemaker_experiments._delivery.pipeline.MAX_PART_BYTES", 64 * 1024 * 1024
     )
     monkeypatch.setattr(s3_upload, "_MULTIPART_BYTES", 8 * 1024 * 1024)
     session = sdk.Session()

@@ -17,7 +17,12 @@ def capture(handler: Any) -> Any:
 
 def pipeline(handler: Any) -> Any:
     """What brings finished spans to their destination."""
-    return handler._parts.pipeline
+    return handler._parts.route.outlet.pipeline
+
+
+def outlet(handler: Any) -> Any:
+    """What sends finished spans."""
+    return handler._parts.route.outlet
 
 
 def faults(handler: Any) -> dict[str, int]:

@@ -1,17 +1,18 @@
 """Puts a handler together: the one place that knows which part is given which other.
 
-LangChain's events, spans by hand ─▶ SpanCapture ─▶ OpenSpans ─▶ Pipeline ─▶ destination
+LangChain's events, spans by hand ─▶ SpanCapture ─▶ OpenSpans ─▶ Route ─▶ Outlet ─▶ destination
 Encoder                     RecordWriter ─ Masker
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._destinations import Destination, destination_for
 from .._encoding.encoder import Encoder
 from .._langchain_values import ComponentCache, run_parameters, value_kinds
 from .._masking.masking import Masker, Redact
@@ -21,8 +22,10 @@ from .._recording.nesting import connect
 from .._recording.open_spans import OpenSpans
 from .._recording.sampling import Sampling
 from .._recording.span_capture import SpanCapture
-from .flush import Pipeline
+from .outlet import Outlet
+from .pipeline import Pipeline, Source
 from .record_writer import RecordWriter
+from .route import Route
 from .run_summary import Summary
 from .score_buffer import ScoreBuffer
 from .score_lines import score_line
@@ -44,6 +47,8 @@ class HandlerSettings:
     record_content: bool
     max_open_spans: int
     abandoned_after: float
+    flush_interval: float | None = None
+    flush_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,21 +61,34 @@ class HandlerParts:
     capture: SpanCapture
     manual: ManualSpans
     open_spans: OpenSpans
-    pipeline: Pipeline
+    route: Route
 
 
-def assemble(settings: HandlerSettings) -> HandlerParts:
-    """Return the parts of a handler, connected."""
+def assemble(
+    settings: HandlerSettings,
+    extra_args: dict[str, Any],
+    with_backends: Callable[[Destination], Destination],
+    backends: Hashable,
+    faults: Faults,
+) -> HandlerParts:
+    """Return the parts of a handler, connected.
+
+    Args:
+        settings: the handler's arguments.
+        extra_args: for its S3 uploads.
+        with_backends: a destination → one whose parts go to other backends too.
+        backends: equal for handlers with the same backends.
+        faults: counts what goes wrong inside callbacks.
+    """
     connect()
     redact = settings.redact
     masker = Masker(redact if callable(redact) else None, secrets=redact is not None)
-    faults = Faults(masker.message)
+    faults.mask = masker.message
     kinds = value_kinds(keep_media=settings.keep_media)
     # A line that is written at once stands alone: there is nothing it could share a list with.
     encoder = Encoder(kinds.choose, fields_of=None if settings.durable else kinds.fields_of)
-    pipeline = _pipeline(settings, masker)
     open_spans = OpenSpans(
-        pipeline.sink,
+        lambda span: None,  # the route sets it
         max_open_spans=settings.max_open_spans,
         abandoned_after=settings.abandoned_after,
         sampling=_sampling(settings, faults),
@@ -79,15 +97,40 @@ def assemble(settings: HandlerSettings) -> HandlerParts:
     capture = SpanCapture(
         open_spans, encoder, components, faults, record_content=settings.record_content
     )
-    return HandlerParts(
-        masker, faults, encoder, capture, ManualSpans(capture), open_spans, pipeline
+    route = Route(
+        Source(open_spans, faults, on_flush=encoder.charge_anew),
+        (_sharing_key(settings, extra_args), backends),
+        partial(_outlet, settings, masker),
+        lambda run: with_backends(destination_for(run, extra_args)),
     )
+    return HandlerParts(masker, faults, encoder, capture, ManualSpans(capture), open_spans, route)
 
 
 def _sampling(settings: HandlerSettings, faults: Faults) -> Sampling | None:
     if settings.sample_rate >= 1:
         return None
     return Sampling(settings.sample_rate, settings.keep_slower_than, faults.count)
+
+
+def _sharing_key(settings: HandlerSettings, extra_args: dict[str, Any]) -> Hashable:
+    """Return what is equal for handlers that may share an outlet. A function is itself only."""
+    redact = id(settings.redact) if callable(settings.redact) else settings.redact
+    return replace(settings, redact=None), redact, repr(sorted(extra_args.items()))
+
+
+def _outlet(
+    settings: HandlerSettings,
+    masker: Masker,
+    find_destination: Callable[[], Destination],
+    shared: bool,
+) -> Outlet:
+    return Outlet(
+        _pipeline(settings, masker),
+        find_destination,
+        shared=shared,
+        flush_interval=settings.flush_interval,
+        flush_bytes=settings.flush_bytes,
+    )
 
 
 def _pipeline(settings: HandlerSettings, masker: Masker) -> Pipeline:

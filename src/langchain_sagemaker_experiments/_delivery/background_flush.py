@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 logger = logging.getLogger(__name__)
 
@@ -22,38 +23,41 @@ class BackgroundFlush:
     def __init__(self, flush: Callable[[], object], interval: float) -> None:
         self._flush = flush
         self._interval = interval
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self.start()
 
     def start(self) -> None:
         """Start the thread; also after a fork, which the thread does not survive."""
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(
+        # A signal handler may put while the thread it interrupted does, which no Event allows.
+        self._wakes: SimpleQueue[bool] = SimpleQueue()
+        self._thread: threading.Thread | None = threading.Thread(
             target=self._run, name="langchain-sagemaker-flush", daemon=True
         )
         self._thread.start()
 
     def wake(self) -> None:
         """Flush as soon as possible."""
-        self._wake.set()
+        if self._wakes.empty():
+            self._wakes.put(True)
 
-    def stop(self) -> None:
-        """End the thread and wait for a flush that is under way. The last flush is the caller's."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-        self._thread = None
+    def stop(self, *, wait: bool = True) -> None:
+        """End the thread. The last flush is the caller's.
+
+        Args:
+            wait: for a flush that is under way.
+        """
+        thread, self._thread = self._thread, None
+        self._wakes.put(False)
+        if wait and thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._interval)
-            self._wake.clear()
-            if self._stopping.is_set():
-                return
+        wakes = self._wakes
+        while True:
+            try:
+                if not wakes.get(timeout=self._interval):
+                    return
+            except Empty:
+                pass
             try:
                 self._flush()
             except Exception as error:

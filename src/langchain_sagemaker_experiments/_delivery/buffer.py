@@ -1,17 +1,15 @@
-"""Finished items in memory, within a budget of bytes; what goes beyond it is handed on to disk.
-Knows bytes, not meanings.
-"""
+"""Finished spans in memory: many threads add, one takes all."""
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 
 class Sized(Protocol):
-    """What tells how many bytes it holds, about."""
+    """Something that knows its approximate size in bytes."""
 
     size: int
 
@@ -20,58 +18,44 @@ T = TypeVar("T", bound=Sized)
 
 
 class Buffer(Generic[T]):
-    """A queue that many threads fill without a lock and one empties.
+    """A queue that many threads fill without a lock.
 
     Args:
-        budget: bytes held in memory before `spill` is called with all that is held.
-        spill: takes the items that no longer fit; called by the thread whose item was one too many.
+        budget: bytes held before `on_full` is called, by each thread that adds.
+        on_full: sees to it that the items go elsewhere.
     """
 
-    def __init__(self, budget: int, spill: Callable[[list[T]], None]) -> None:
+    def __init__(self, budget: int, on_full: Callable[[], None]) -> None:
         self._budget = budget
-        self._spill = spill
+        self._on_full = on_full
         self._items: deque[T] = deque()
-        self._spilling = threading.Lock()
         self.size = 0
-        """Bytes held, about: threads that add at the same moment may leave it a little low until
-        the next `take`.
+        """Approximate bytes held. Threads that add at the same moment may leave it a little low
+        until the next `move_to`.
         """
 
     def __len__(self) -> int:
         return len(self._items)
 
     def add(self, item: T) -> None:
-        """Append an item; a full buffer is spilled first."""
+        """Append an item."""
         self._items.append(item)
         self.size += item.size
-        if self.size > self._budget and self._spilling.acquire(blocking=False):
-            try:
-                self._spill(self.take())
-            finally:
-                self._spilling.release()
+        if self.size > self._budget:
+            self._on_full()
 
-    def take(self) -> list[T]:
-        """Remove and return all items. One that is added meanwhile is either among them or stays:
-        none is lost.
+    def move_to(self, items: list[T | None]) -> None:
+        """Move all items to the end of a list. An item that is added meanwhile is either moved or
+        stays.
+
+        `extend` takes each item from `popleft` without running any Python code in between, so no
+        signal and no exception finds an item in neither place.
         """
         self.size = 0
-        taken: list[T] = []
-        pop = self._items.popleft
-        try:
-            while True:
-                taken.append(pop())
-        except IndexError:
-            return taken
-
-    def put_back(self, items: list[T]) -> None:
-        """Take items back, in order, before those that came since."""
-        self._items.extendleft(reversed(items))
-        self.size += sum(item.size for item in items)
+        with contextlib.suppress(IndexError):
+            items.extend(iter(self._items.popleft, None))
 
     def forget(self) -> None:
-        """Drop all items without handing them on: a forked child must not send what its parent
-        holds.
-        """
+        """Drop all items: a forked child must not send what its parent holds."""
         self._items = deque()
-        self._spilling = threading.Lock()
         self.size = 0

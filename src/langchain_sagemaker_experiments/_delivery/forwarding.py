@@ -254,6 +254,17 @@ class ForwardingDestination:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def wait_forwarded(self, seconds: float) -> None:
+        """Wait until the backends have taken what was stored."""
+        deadline = time.monotonic() + seconds
+        for forwarder in self._forwarders:
+            forwarder.wait(max(0.0, deadline - time.monotonic()))
+
+    def begin_anew(self) -> None:
+        """In a forked child: what waits belongs to the parent."""
+        for forwarder in self._forwarders:
+            forwarder.after_fork()
+
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Store one part and return its address."""
         uri = self._inner.write(name, data)

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from .._recording.live_span import LiveSpan
+from .run_summary import Summary
 
 
 class HeldTraces:
@@ -20,22 +21,22 @@ class HeldTraces:
 
     Args:
         inner: takes the spans of all other traces.
-        to_lines: makes lines of spans that are stored together.
+        to_lines: makes lines of spans that are stored together, and their sums.
         append: puts lines on disk, to go with the next flush.
     """
 
     def __init__(
         self,
         inner: Callable[[LiveSpan], None],
-        to_lines: Callable[[list[LiveSpan]], list[bytes]],
-        append: Callable[[list[bytes]], None],
+        to_lines: Callable[[list[LiveSpan]], tuple[list[bytes], Summary]],
+        append: Callable[[list[bytes], Summary], None],
     ) -> None:
         self._inner = inner
         self._to_lines = to_lines
         self._append = append
         self._spans: dict[int, list[LiveSpan]] = {}
         self._marks: dict[int, Mapping[str, Any]] = {}
-        self._lines: dict[int, list[bytes]] = {}
+        self._lines: dict[int, tuple[list[bytes], Summary]] = {}
 
     def hold(self, trace_id: UUID, marks: Mapping[str, Any]) -> None:
         """Hold the spans of a trace that is about to begin.
@@ -61,17 +62,19 @@ class HeldTraces:
 
     def lines(self, trace_id: UUID) -> list[bytes]:
         """Return the lines of a trace that is done, each without its line end."""
-        key = trace_id.int
+        return self._written(trace_id.int)[0]
+
+    def _written(self, key: int) -> tuple[list[bytes], Summary]:
         if key not in self._lines:
             self._lines[key] = self._to_lines(self._spans.get(key, []))
         return self._lines[key]
 
     def write(self, trace_id: UUID) -> None:
         """Put a trace that is done on disk, in one write. What of it ends later goes its own way."""
-        lines = self.lines(trace_id)
+        lines, figures = self._written(trace_id.int)
         self._drop(trace_id.int)
         if lines:
-            self._append(lines)
+            self._append(lines, figures)
 
     def give_up(self) -> None:
         """Hand the spans of traces that are not done to the inner sink."""

@@ -1,8 +1,9 @@
-"""The end of a process and its forks: what handlers still hold is flushed or put on disk, and we
-say where.
+"""The end of a process, whichever way it comes: what waits is written to disk first, then sent
+within a bound, then removed from the disk.
 
-One exit hook and one SIGTERM handler serve all handlers. SIGTERM is only taken when nobody else
-has: the process still dies of it, only later by the time it takes to write a file.
+Every end calls the one function `save_everything`: a normal exit, SIGTERM, SIGHUP, the finalizers
+of `multiprocessing` and billiard, the shutdown of a Celery worker. A signal is only taken when
+nobody else has taken it, and the process still dies of it.
 """
 
 from __future__ import annotations
@@ -16,89 +17,95 @@ import sys
 import threading
 import weakref
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Final
+
+from . import child_processes
+from .time_limit import run_within
+
+if TYPE_CHECKING:
+    from .outlet import Outlet
 
 logger = logging.getLogger(__name__)
 
-_handlers: weakref.WeakSet[Any] = weakref.WeakSet()
+SECONDS_AFTER_SIGNAL: Final = 5.0
+"""For sending after SIGTERM or SIGHUP. `docker stop` kills ten seconds after its SIGTERM."""
+SECONDS_AT_EXIT: Final = 30.0
+"""For sending when the process ends by itself."""
+
+SECONDS_FOR_BACKENDS: Final = 2.0
+"""For what other backends have not taken yet: it is in the run, from which it can be replayed."""
+
+_outlets: weakref.WeakSet[Outlet] = weakref.WeakSet()
 _installed = False
 
 
-def watch(handler: Any) -> None:
-    """See to it that what `handler` holds outlives the process."""
+def watch(outlet: Outlet) -> None:
+    """See to it that what `outlet` holds outlives the process."""
     global _installed
-    _handlers.add(handler)
+    _outlets.add(outlet)
     if not _installed:
         _installed = True
-        atexit.register(_save_all)
+        atexit.register(save_everything, SECONDS_AT_EXIT)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_after_fork)
-    if threading.current_thread() is threading.main_thread():
+        child_processes.watch(_save_at_exit)
+    take_signals()
+
+
+def take_signals() -> None:
+    """Take SIGTERM and SIGHUP where their default would end the process without a word.
+
+    Python lets only the main thread do that. A process whose handlers are all made and flushed in
+    other threads keeps the default.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
         with contextlib.suppress(ValueError, OSError):
-            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, _on_sigterm)
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _on_signal)
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    _save_all()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    save_everything(SECONDS_AFTER_SIGNAL, by_signal=True)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # Still here: the first process of a container, which a default action does not end.
+    signal.signal(number, _on_signal)
 
 
-def _save_all() -> None:
-    for handler in list(_handlers):
-        try:
-            save(handler)
-            handler.wait_forwarded()
-        except Exception as error:
-            print(
-                f"langchain-sagemaker-experiments: spans could not be kept at exit: {error}",
-                file=sys.stderr,
-            )
+def _save_at_exit() -> None:
+    save_everything(SECONDS_AT_EXIT)
 
 
-def save(handler: Any, *, flush: bool = True) -> None:
-    """Flush what a handler holds if its run still takes records, else write it to the spool folder
-    and say where.
+def save_everything(seconds: float, *, by_signal: bool = False) -> None:
+    """Write what all handlers hold to disk, then try to send it, and say what is left where.
 
     Args:
-        handler: whose spans.
-        flush: False where no network may be waited for, as when the handler is being collected.
+        seconds: the bound for sending, for all of them together.
+        by_signal: whether a signal handler calls, in the middle of whatever the thread was doing.
     """
-    pipeline = handler._pipeline
-    if handler._background is not None:
-        handler._background.stop()
-    if not pipeline.pending_spans and not handler.open_spans and not pipeline.scores:
-        return
-    target: dict[str, object] = {}
-    try:
-        destination = handler._find_destination()
-        target = destination.target()
-        destination.check()
-        if flush:
-            handler.flush_tracker()
-            return
-        reason = "the handler was given up"
-    except Exception as error:
-        reason = str(error)
-    folder = pipeline.save(handler._parts.open_spans, target)
-    if folder is not None:
-        names = [f"--{option} {target.get(key, option.upper())}" for option, key in _OPTIONS]
-        print(
-            f"langchain-sagemaker-experiments: spans were not flushed ({reason[:200]}). "
-            f"They are kept in {folder}; upload them with:\n  sagemaker-traces sync {folder} {' '.join(names)}",
-            file=sys.stderr,
-        )
+    waiting = [outlet for outlet in list(_outlets) if outlet.prepare_for_end()]
+    for outlet in waiting:
+        outlet.save_to_disk()
+    works = [outlet.send_at_end for outlet in waiting if outlet.can_send]
+    run_within(seconds, works, here=by_signal)
+    for outlet in waiting:
+        outlet.tell_what_is_left()
+    for outlet in list(_outlets):
+        outlet.wait_forwarded(SECONDS_FOR_BACKENDS)
 
 
-_OPTIONS = (("experiment", "experiment_name"), ("run", "run_name"))
+def tell(text: str) -> None:
+    """Write a line for the user to standard error, which may be closed."""
+    with contextlib.suppress(Exception):
+        print(f"langchain-sagemaker-experiments: {text}", file=sys.stderr, flush=True)
 
 
 def _after_fork() -> None:
-    for handler in list(_handlers):
-        handler._pipeline.after_fork()
-        if handler._parts.open_spans.sampling is not None:
-            handler._parts.open_spans.sampling.after_fork()
-        handler._forwarding.after_fork()
-        if handler._background is not None:
-            handler._background.start()
+    for outlet in list(_outlets):
+        outlet.after_fork()
+    child_processes.after_fork(_save_at_exit)

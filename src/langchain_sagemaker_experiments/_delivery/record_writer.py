@@ -53,7 +53,7 @@ class RecordWriter:
     """Makes JSON lines of spans.
 
     Args:
-        summary: counts each finished span.
+        summary: what the figures of parts are made from; remembers the settings logged so far.
         masker: what everything goes through.
         max_bytes: bound of one span's inputs or outputs in bytes of JSON; None keeps them whole.
         keep_media: leave base64 data as it is.
@@ -84,27 +84,30 @@ class RecordWriter:
         """Count something that went wrong, for the report of the next flush."""
         self.faults[what] = self.faults.get(what, 0) + count
 
-    def lines(self, spans: Sequence[LiveSpan]) -> Iterator[bytes]:
-        """Yield one line for each span, without the line end. They belong into one part."""
+    def lines(self, spans: Sequence[LiveSpan], figures: Summary) -> Iterator[bytes]:
+        """Yield one line for each span, without the line end. They belong into one part, and
+        `figures` counts the finished ones.
+        """
         outgoing = self._values.of_part()
         values = [(outgoing(span.inputs), outgoing(span.outputs)) for span in spans]
         if not any([a.references or b.references for a, b in values]):  # noqa: C419 - faster
             for span, pair in zip(spans, values, strict=True):
-                yield self._line(span, pair[0].json, pair[1].json, None)
+                yield self._line(span, figures, pair[0].json, pair[1].json, None)
             return
         ids = [_id_text(span.span_id.int) for span in spans]
         shared = SharedValues(list(zip(ids, values, strict=True)))
         for place, (span, pair) in enumerate(zip(spans, values, strict=True)):
             inputs, outputs = map(shared.json, pair)
-            yield self._line(span, inputs, outputs, shared.field(place), _held(span))
+            yield self._line(span, figures, inputs, outputs, shared.field(place), _held(span))
 
-    def line(self, span: LiveSpan) -> bytes:
-        """Return the line of one span that stands alone."""
-        return next(self.lines([span]))
+    def line(self, span: LiveSpan, figures: Summary) -> bytes:
+        """Return the line of one span that stands alone; `figures` counts it."""
+        return next(self.lines([span], figures))
 
     def _line(
         self,
         span: LiveSpan,
+        figures: Summary,
         inputs: bytes,
         outputs: bytes,
         shared: dict[str, orjson.Fragment] | None,
@@ -114,6 +117,7 @@ class RecordWriter:
 
         Args:
             span: the span.
+            figures: counts it if it is finished.
             inputs: JSON of its inputs.
             outputs: JSON of its outputs.
             shared: the `shared` field.
@@ -122,7 +126,7 @@ class RecordWriter:
         record = self._record(span, inputs, outputs)
         if span.end_ns is not None:
             try:
-                self.summary.add(record)
+                figures.add(record)
             except Exception as error:
                 self._count_failure(f"figures of a {span.kind} span", error)
         line = self._values.without_media(_dump(record))

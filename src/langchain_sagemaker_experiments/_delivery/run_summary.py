@@ -43,6 +43,26 @@ class Summary:
         self._tokens = {"input_tokens": 0, "output_tokens": 0}
         self._latency_ms = 0.0
 
+    def empty(self) -> Summary:
+        """Return a summary of the same kind that has counted nothing."""
+        return Summary(self._parameters_of)
+
+    def plus(self, *others: Summary) -> Summary:
+        """Return a new summary of what this one and the others have counted, settings included."""
+        total = self.empty()
+        for one in (self, *others):
+            total.spans += one.spans
+            total._traces += one._traces
+            total._calls += one._calls
+            total._errors += one._errors
+            total._latency_ms += one._latency_ms
+            for name, count in one._tokens.items():
+                total._tokens[name] += count
+            for settings in one._settings:
+                if len(total._settings) < _MAX_SETTINGS:
+                    total._settings[settings] = None
+        return total
+
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one finished span, given as its record; a second end of a span that was counted is
         not counted again.

@@ -119,13 +119,16 @@ class ScoreBuffer:
         """
         if not self._changed:
             return {}
-        self._changed = False
         found: dict[str, float] = {}
         for key, (total, count) in self._sums.items():
             found[f"score.{key}"] = total / count
             found[f"score.{key}.count"] = count
         found.update({f"score.{key}.errors": count for key, count in self._errors.items()})
         return found
+
+    def note_logged(self) -> None:
+        """Note that the run has the metrics; until then the next flush logs them again."""
+        self._changed = False
 
     def save(self) -> None:
         """Write what waits to the spool folder."""

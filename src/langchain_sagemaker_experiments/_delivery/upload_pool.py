@@ -1,48 +1,24 @@
-"""Parts on their way to a destination: several at a time where it bears that, and each accounted
-for once.
+"""Parts on their way to a destination: several at a time where it bears that.
+
+The threads are daemons of our own. Those of `concurrent.futures` take no work once the interpreter
+shuts down, and keep a process alive for as long as a dead network lets them hang.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+import threading
+from queue import SimpleQueue
 
 from .._destinations import Destination
-
-Read = Callable[[], bytes | bytearray]
-"""Gives the bytes of a part at the moment it is sent, so that those on disk are not all in
-memory.
-"""
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A part that has been stored."""
-
-    uri: str
-    size: int
-    spans: int
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A part to be sent, and what is called when it is stored."""
-
-    name: str
-    read: Read
-    spans: int | None
-    then: Callable[[], None]
+from .parts import Arrived, Part
 
 
 class Uploads:
     """Sends parts while the next ones are being made.
 
     One part alone, as most flushes have, is sent by the calling thread. From the second on threads
-    send, so that the network works while the caller writes JSON. What is on its way is bounded; the
-    caller waits for the oldest.
+    send, so that the network works while the caller writes JSON. One part more than there are
+    threads is on its way; then the caller waits.
 
     Args:
         destination: where to; its `workers` say how many parts it takes at a time.
@@ -50,72 +26,92 @@ class Uploads:
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._pool: ThreadPoolExecutor | None = None
-        self._first: _Job | None = None
-        self._waiting: deque[tuple[Future[Arrived], _Job]] = deque()
-        self.arrived: list[Arrived] = []
-        """What is stored, in the order it was sent."""
+        self._first: Part | None = None
+        self._threads: list[threading.Thread] = []
+        # Its `put` may be interrupted by a signal whose handler puts, too.
+        self._jobs: SimpleQueue[Part | None] = SimpleQueue()
+        self._room = threading.Semaphore(destination.workers + 1)
+        self._abandoned = False
+        self._sent: dict[Part, None] = {}
+        self.gone: list[Part] = []
+        """Parts whose file something else deleted from the spool."""
         self.error: Exception | None = None
         """The first failure; nothing is sent after it."""
 
-    def send(self, name: str, read: Read, spans: int | None, then: Callable[[], None]) -> None:
-        """Send a part, unless one before it failed.
+    @property
+    def arrived(self) -> list[Arrived]:
+        """What is stored, in the order it was given."""
+        sent = [part for part in list(self._sent) if part not in self.gone]
+        return [part.arrived for part in sent if part.arrived is not None]
 
-        Args:
-            name: the part's name.
-            read: gives its bytes.
-            spans: how many it holds; None counts its lines.
-            then: called, by the thread that calls this class, when it is stored.
-        """
-        if self.error is not None:
+    def send(self, part: Part) -> None:
+        """Send a part, unless one before it failed."""
+        if self.error is not None or part in self._sent:
             return
-        job = _Job(name, read, spans, then)
+        self._sent[part] = None
         if self._destination.workers == 1:
-            self._note(partial(self._write, job), job)
-        elif self._pool is not None:
-            self._submit(self._pool, job)
+            self._store(part)
+        elif self._threads:
+            self._give(part)
         elif self._first is None:
-            self._first = job  # it may stay the only one
+            self._first = part  # it may stay the only one
         else:
-            self._pool = ThreadPoolExecutor(
-                self._destination.workers, thread_name_prefix="langchain-traces-upload"
-            )
+            self._start_threads()
             first, self._first = self._first, None
-            self._submit(self._pool, first)
-            self._submit(self._pool, job)
+            self._give(first)
+            self._give(part)
+
+    def _start_threads(self) -> None:
+        for _ in range(self._destination.workers):
+            thread = threading.Thread(
+                target=self._work, name="langchain-traces-upload", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is shutting down: the calling thread sends
+                return
+            self._threads.append(thread)
+
+    def _give(self, part: Part) -> None:
+        if not self._threads:
+            self._store(part)
+            return
+        self._room.acquire()
+        self._jobs.put(part)
 
     def finish(self) -> None:
-        """Wait for all that is on its way."""
+        """Wait until all is stored or has failed."""
         if self._first is not None:
-            self._note(partial(self._write, self._first), self._first)
+            self._store(self._first)
             self._first = None
-        while self._waiting:
-            self._settle()
-        if self._pool is not None:
-            self._pool.shutdown()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def abandon(self) -> None:
         """Send nothing that is not on its way yet, and wait for nothing."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._abandoned = True
+        for _ in self._threads:
+            self._jobs.put(None)
 
-    def _submit(self, pool: ThreadPoolExecutor, job: _Job) -> None:
-        self._waiting.append((pool.submit(self._write, job), job))
-        while len(self._waiting) > self._destination.workers:
-            self._settle()
+    def _work(self) -> None:
+        while (part := self._jobs.get()) is not None:
+            self._store(part)
+            self._room.release()
 
-    def _settle(self) -> None:
-        future, job = self._waiting.popleft()
-        self._note(future.result, job)
-
-    def _note(self, result: Callable[[], Arrived], job: _Job) -> None:
+    def _store(self, part: Part) -> None:
+        if self._abandoned or self.error is not None or part.arrived is not None:
+            return
         try:
-            self.arrived.append(result())
-            job.then()
+            data = part.read()
+        except FileNotFoundError:
+            if part.arrived is None:
+                self.gone.append(part)
+            return
+        try:
+            uri = self._destination.write(part.name, data)
         except Exception as error:
             self.error = self.error or error
-
-    def _write(self, job: _Job) -> Arrived:
-        data = job.read()
-        spans = data.count(b"\n") if job.spans is None else job.spans
-        return Arrived(self._destination.write(job.name, data), len(data), spans)
+            return
+        part.note_arrival(uri, len(data))

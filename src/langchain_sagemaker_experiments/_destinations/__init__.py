@@ -3,6 +3,6 @@ bytes and Runs, not spans.
 """
 
 from .base import Destination
-from .choose import destination_for, surrounding_run
+from .choose import closes, destination_for, surrounding_run
 
-__all__ = ["Destination", "destination_for", "surrounding_run"]
+__all__ = ["Destination", "closes", "destination_for", "surrounding_run"]

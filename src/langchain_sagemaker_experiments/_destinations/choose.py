@@ -48,6 +48,13 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
     )
 
 
+def closes(run: Any) -> bool:
+    """Return True if `run` has a `close` that ends its `with`: the SDK's, a `BotoRun`, an
+    `OfflineRun`.
+    """
+    return isinstance(run, (OfflineRun, BotoRun)) or is_sagemaker_run(run)
+
+
 def surrounding_run() -> Any | None:
     """Return the Run whose `with` surrounds us: the SDK's (either version), a `BotoRun` or an
     `OfflineRun`; None if there is none.

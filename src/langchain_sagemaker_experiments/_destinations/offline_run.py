@@ -78,11 +78,15 @@ class OfflineRun:
     ) -> None:
         if self in _open_runs:
             _open_runs.remove(self)
+        self.close()
         self._log(
             "status",
             status="Failed" if error else "Completed",
             message=str(error)[:1024] if error else None,
         )
+
+    def close(self) -> None:
+        """Send what handlers of this run still hold. The run itself holds nothing back."""
 
     def log_parameter(self, name: str, value: Parameter) -> None:
         """Record one parameter; a later value of the same name wins."""

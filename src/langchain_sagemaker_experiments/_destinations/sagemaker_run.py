@@ -182,9 +182,20 @@ class SageMakerRunDestination:
         self._run.log_parameters(accepted)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log metrics; the SDK sends them ten at a time and when the Run closes."""
-        for name, value in metrics.items():
-            self._run.log_metric(name=name[:MAX_METRIC_NAME], value=value, step=step)
+        """Log metrics; the SDK sends them ten at a time and when the Run closes.
+
+        When a request fails, the SDK forgets the ten: what waited before goes on waiting, and
+        nothing of these does, so that the caller may log them again.
+        """
+        sink = getattr(getattr(self._run, "_metrics_manager", None), "sink", None)
+        waiting = list(getattr(sink, "_buffer", ()))
+        try:
+            for name, value in metrics.items():
+                self._run.log_metric(name=name[:MAX_METRIC_NAME], value=value, step=step)
+        except Exception:
+            if sink is not None:
+                sink._buffer = waiting
+            raise
 
     def target(self) -> dict[str, object]:
         """Return the names of the experiment and the run."""

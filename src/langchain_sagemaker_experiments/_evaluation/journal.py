@@ -15,10 +15,16 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from .._delivery.spool import LIVE_PREFIX, default_spool_dir
+from .._delivery.spool import default_spool_dir
 from .._destinations import Destination
 from .._destinations.offline_run import OfflineRun
-from .._storage.keys import EVALUATIONS_FOLDER, PART_PREFIX, PART_SUFFIX, SCORES_PREFIX
+from .._storage.keys import (
+    EVALUATIONS_FOLDER,
+    LIVE_PREFIX,
+    PART_PREFIX,
+    PART_SUFFIX,
+    SCORES_PREFIX,
+)
 from .._storage.object_store import Store
 from .._storage.writer_lock import WRITER_FILE, WriterLock, writer_state
 

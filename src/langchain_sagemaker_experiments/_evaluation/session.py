@@ -106,12 +106,15 @@ class Session:
     def _make_handlers(self, target: Any, settings: dict[str, Any]) -> None:
         options = {**settings, "durable": True, "spool_dir": self._journal.path}
         self._handler = SageMakerCallbackHandler(self.run, **options)
-        self._traces = self._handler._pipeline.hold_traces()
-        self._handler._parts.open_spans.sink = self._traces.add
-        self._destination = self._handler._find_destination()
+        route = self._handler._parts.route
+        self._destination = route.outlet.find_destination()
         self._destination.check()
+        route.set_destination(self._destination)
+        self._pipeline = route.outlet.pipeline
+        self._traces = self._pipeline.hold_traces()
+        self._handler._parts.open_spans.sink = self._traces.add
         judge = SageMakerCallbackHandler(self.run, **options)
-        judge._destination = JudgeDestination(self._destination)
+        judge._parts.route.set_destination(JudgeDestination(self._destination))
         self.judges = Judges(judge)
         self.target = Target(target, self._handler, self._traces)
 
@@ -184,7 +187,7 @@ class Session:
         scores, result = records_of(self.evaluation_id, case, verdicts)
         if task.keys is None:
             self._traces.write(UUID(case.trace_id))
-        self._handler._pipeline.scores.add([*scores, result])
+        self._pipeline.scores.add([*scores, result])
         self.work.finish(task, result)
         self.called += task.keys is None
         self._unflushed = True

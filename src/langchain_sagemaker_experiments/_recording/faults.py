@@ -23,7 +23,7 @@ class Faults:
     """
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
-        self._mask = mask
+        self.mask = mask
         self.counts: dict[str, int] = {}
         """Kind of fault → how often it came since the last flush."""
 
@@ -39,7 +39,7 @@ class Faults:
             message = str(error)
         except BaseException as failure:
             message = f"str failed: {type(failure).__name__}"
-        fault = self._mask(f"{where}: {type(error).__name__}: {message}")[:_MAX_CHARS]
+        fault = self.mask(f"{where}: {type(error).__name__}: {message}")[:_MAX_CHARS]
         if fault not in self.counts:
             if len(self.counts) < _MAX_LOGGED:
                 # The traceback would show the application's values.

@@ -253,6 +253,13 @@ class OpenSpans:
             span.written_running = True
         return waiting
 
+    def after_fork(self) -> None:
+        """In a forked child: what is open or held belongs to the parent, which writes it."""
+        for span in list(self.by_run.values()):
+            span.written_running = True
+        if self.sampling is not None:
+            self.sampling.after_fork()
+
     def close_abandoned(self) -> int:
         """Close spans that will not end any more, by the bound of `abandoned_after`, as cancelled;
         return how many.

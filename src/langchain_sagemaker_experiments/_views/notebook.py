@@ -15,7 +15,7 @@ from .._analysis.preview import plain, preview
 from .._storage.keys import is_s3_address, split_address
 
 if TYPE_CHECKING:
-    from .._delivery.flush import FlushResult
+    from .._delivery.flush_result import FlushResult
     from ..spans import Span
 
 
