@@ -1,4 +1,4 @@
-"""`record_calls(run)`: every LangChain call inside is recorded, without a word in the application's
+"""`record_calls(run)`: every LangChain call inside is recorded, without a change in the application's
 code.
 """
 

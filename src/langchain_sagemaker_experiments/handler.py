@@ -269,7 +269,7 @@ class SageMakerCallbackHandler(LangChainEvents):
         """Record a tree of spans built by hand; return the id of its trace.
 
         Raises:
-            TypeError: it is no `Span`.
+            TypeError: it is not a `Span`.
         """
         return self._parts.manual.log_trace(span)
 
@@ -289,7 +289,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             The id of the record.
 
         Raises:
-            TypeError: it is no runnable.
+            TypeError: it is not a runnable.
         """
         from ._recording.architecture_log import log_architecture
 

@@ -108,7 +108,7 @@ def group_by_trace(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def is_architecture(record: Record) -> bool:
-    """Tell whether a record is the graph of a runnable instead of a call."""
+    """Return True if a record is the graph of a runnable instead of a call."""
     return (record["attributes"] or {}).get(ARCHITECTURE) is True
 
 

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Sized(Protocol):
-    """What tells how many bytes it holds, about."""
+    """Has an approximate size in bytes."""
 
     size: int
 

@@ -228,7 +228,7 @@ class Pipeline:
         )
 
     def pending_bytes(self) -> int:
-        """Bytes of what waits, about."""
+        """Approximate size in bytes of what waits."""
         return self._buffer.size + sum(len(part.data) for part in self._parts) + self._spool.size()
 
     def flush(
