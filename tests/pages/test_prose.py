@@ -40,7 +40,7 @@ def test_a_phrase_of_the_list_is_found_in_pages_and_docstrings(
 
 def test_code_and_short_sentences_are_no_findings(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    many = " ".join(["word"] * 60)
+    many = "\n".join(["word word word"] * 20)
     page.write_text(f"Return True if a list is long. `Tell whether`\n\n```text\n{many}\n```\n")
     assert findings(page) == []
 
