@@ -95,6 +95,16 @@ class SageMakerCallbackHandler(LangChainEvents):
     Raises:
         DestinationError: `run` can't take records.
         ValueError: another argument is not what it must be.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
+        >>> run = OfflineRun("runs", experiment_name="jokes", run_name="first")
+        >>> handler = SageMakerCallbackHandler(run)
+        >>> model = FakeListChatModel(responses=["Blub."])
+        >>> answer = model.invoke("a joke", config={"callbacks": [handler]})
+        >>> handler.flush_tracker().spans
+        1
     """
 
     def __init__(
