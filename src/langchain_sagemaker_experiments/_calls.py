@@ -1,4 +1,4 @@
-"""`record_calls(run)`: every LangChain call inside is recorded, without a word in the application's
+"""`record_calls(run)`: every LangChain call inside is recorded, without a change in the application's
 code.
 """
 
@@ -115,6 +115,15 @@ def record_calls(run: Any = None, **settings: Any) -> RecordedCalls:
 
     Raises:
         FlushError: the flush at the end failed; what was recorded is kept.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> load_spans("runs")["kind"].tolist()
+        ['chat_model']
     """
     _register()
     return RecordedCalls(run, settings)

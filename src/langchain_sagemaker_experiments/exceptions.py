@@ -42,7 +42,7 @@ class TrackerError(Exception):
 
 
 class DestinationError(TrackerError, TypeError):
-    """The object given as `run` can't take records (it is no `Run` and does not offer
+    """The object given as `run` can't take records (it is not a `Run` and does not offer
     `log_file`).
     """
 

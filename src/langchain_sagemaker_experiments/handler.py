@@ -92,6 +92,16 @@ class SageMakerCallbackHandler(LangChainEvents):
     Raises:
         DestinationError: `run` can't take records.
         ValueError: another argument is not what it must be.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
+        >>> run = OfflineRun("runs", experiment_name="jokes", run_name="first")
+        >>> handler = SageMakerCallbackHandler(run)
+        >>> model = FakeListChatModel(responses=["Blub."])
+        >>> answer = model.invoke("a joke", config={"callbacks": [handler]})
+        >>> handler.flush_tracker().spans
+        1
     """
 
     def __init__(
@@ -241,7 +251,7 @@ class SageMakerCallbackHandler(LangChainEvents):
         """Record a tree of spans built by hand; return the id of its trace.
 
         Raises:
-            TypeError: it is no `Span`.
+            TypeError: it is not a `Span`.
         """
         return self._parts.manual.log_trace(span)
 
@@ -261,7 +271,7 @@ class SageMakerCallbackHandler(LangChainEvents):
             The id of the record.
 
         Raises:
-            TypeError: it is no runnable.
+            TypeError: it is not a runnable.
         """
         from ._recording.architecture_log import log_architecture
 

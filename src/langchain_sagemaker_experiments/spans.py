@@ -107,7 +107,7 @@ class Span:
         """Put `span` within this one and return it.
 
         Raises:
-            TypeError: it is no `Span`.
+            TypeError: it is not a `Span`.
             ValueError: it contains this very span.
         """
         if not isinstance(span, Span):

@@ -67,6 +67,16 @@ def summarize_spans(
 
     Raises:
         ValueError: `by` is none of those.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, summarize_spans
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> figures = summarize_spans(load_spans("runs"), by="kind")
+        >>> figures[["kind", "spans", "error_rate"]].values.tolist()
+        [['chat_model', 1, 0.0]]
     """
     keys = _keys(by)
     frame = _with_facts(_without_judges(spans))
@@ -238,6 +248,17 @@ def cost(
     Returns:
         One row a group: `input_tokens`, `output_tokens`, `cost`. A model without a price costs NaN:
             nothing is guessed.
+
+    Example:
+        >>> from langchain_sagemaker_experiments import (
+        ...     OfflineRun, SageMakerCallbackHandler, Span, cost, load_spans
+        ... )
+        >>> usage = {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 500_000}
+        >>> with OfflineRun("runs", experiment_name="costs", run_name="first") as run:
+        ...     with SageMakerCallbackHandler(run) as handler:
+        ...         trace_id = handler.log_trace(Span("chat", "chat_model", attributes=usage))
+        >>> cost(load_spans("runs"), {"m": (2.0, 8.0)})[["model", "cost"]].values.tolist()
+        [['m', 1.0]]
     """
     names = [by] if isinstance(by, str) else list(by)
     each = summarize(spans, list(dict.fromkeys((*names, "model"))), models_only=True)

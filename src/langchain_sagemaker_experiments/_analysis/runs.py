@@ -38,6 +38,15 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         MissingExtraError: pandas is not installed.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, compare_runs, load_spans, record_calls
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> compare_runs(load_spans("runs"))[["run_name", "traces", "errors"]].values.tolist()
+        [['first', 1, 0]]
     """
     return compare_groups(group_by_trace(rows_of(spans)))
 

@@ -61,6 +61,15 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         MissingExtraError: pandas is not installed.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, trace_table
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> trace_table(load_spans("runs"))[["name", "status", "spans", "errors"]].values.tolist()
+        [['FakeListChatModel', 'ok', 1, 0]]
     """
     pd = import_extra("pandas", "analysis", "trace_table")
     rows = [trace_row(group) for group in group_by_trace(rows_of(spans)).values()]
@@ -108,7 +117,7 @@ def group_by_trace(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def is_architecture(record: Record) -> bool:
-    """Tell whether a record is the graph of a runnable instead of a call."""
+    """Return True if a record is the graph of a runnable instead of a call."""
     return (record["attributes"] or {}).get(ARCHITECTURE) is True
 
 

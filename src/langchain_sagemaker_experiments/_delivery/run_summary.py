@@ -147,7 +147,7 @@ def _known_names(settings: Mapping[tuple[tuple[str, Parameter], ...], None]) -> 
 
 
 def _same(settings: Mapping[str, Parameter], known: Mapping[str, Parameter]) -> bool:
-    """Tell whether `settings` are those known; the SDK gives numbers back as text once a Run is
+    """Return True if `settings` are those known; the SDK gives numbers back as text once a Run is
     loaded.
     """
     return settings.keys() == known.keys() and all(

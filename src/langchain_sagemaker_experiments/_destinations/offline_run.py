@@ -48,6 +48,13 @@ class OfflineRun:
 
     Raises:
         ValueError: a name that SageMaker would refuse later.
+
+    Example:
+        >>> from langchain_sagemaker_experiments import OfflineRun
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     run.log_parameter("prompt_version", 3)
+        >>> run.path.as_posix()
+        'runs/jokes/first'
     """
 
     def __init__(

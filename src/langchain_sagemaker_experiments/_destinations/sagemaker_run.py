@@ -41,7 +41,7 @@ _with_known_address: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def is_sagemaker_run(run: object) -> bool:
-    """Tell whether `run` is the SDK's own `Run`, without importing the SDK."""
+    """Return True if `run` is the SDK's own `Run`, without importing the SDK."""
     return any(
         cls.__module__.startswith("sagemaker.") and cls.__name__ == "Run"
         for cls in type(run).__mro__

@@ -260,8 +260,8 @@ def _key_text(key: Any) -> str:
 
 
 def holds_non_finite(value: Any, convert: Convert, depth: int = 0) -> bool:
-    """Tell whether NaN or infinity lies anywhere in `value`: orjson would write them as null
-    without a word.
+    """Return True if NaN or infinity lies anywhere in `value`: orjson would write them as null
+    without notice.
     """
     cls = type(value)
     if cls is float:

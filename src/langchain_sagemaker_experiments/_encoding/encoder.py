@@ -1,7 +1,7 @@
 """Values → JSON, never raising. Knows JSON; what a LangChain object is, the chosen converters know.
 
 The fast way is one `orjson.dumps` with a conversion hook. What orjson refuses (cycles, lone
-surrogates, huge integers, keys that are no strings) or would change without a word (NaN becomes
+surrogates, huge integers, keys that are no strings) or would change without notice (NaN becomes
 null) goes the thorough way of `any_value.to_plain`.
 
 orjson's own support for numpy stays off: it imports numpy at the first object it does not know, a

@@ -44,7 +44,7 @@ class Evaluator:
         name: its name; the key of a result that names none.
 
     Raises:
-        TypeError: it is no function, or has parameters that nobody can fill.
+        TypeError: it is not a function, or has parameters that nobody can fill.
     """
 
     def __init__(self, function: Any, name: str) -> None:

@@ -75,6 +75,17 @@ def log_score(
         ValueError: an argument is not what a score record can hold.
         DestinationError: the target is no run.
         FlushError: the score could not be written.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_scores, load_spans, log_score, record_calls
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> trace_id = load_spans("runs")["trace_id"].iloc[0]
+        >>> score_id = log_score(run, trace_id, key="helpful", score=True)
+        >>> load_scores("runs")[["key", "score"]].values.tolist()
+        [['helpful', True]]
     """
     record = make_score(
         trace_id,

@@ -62,6 +62,15 @@ def export_spans(
         ValueError: an unknown format, or a path whose ending names none.
         MissingExtraError: the format needs a package that is not installed.
         OSError: the file can't be written.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, export_spans, load_spans, record_calls
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> export_spans(load_spans("runs"), "spans.csv").name
+        'spans.csv'
     """
     target = Path(path).expanduser()
     chosen = format_of(target, format)

@@ -30,7 +30,7 @@ def graph_of(runnable: Any) -> dict[str, Any]:
         "target", "label", "conditional"}]}`.
 
     Raises:
-        TypeError: it is no runnable, so has no graph.
+        TypeError: it is not a runnable, so has no graph.
     """
     draw = getattr(runnable, "get_graph", None)
     if not callable(draw):

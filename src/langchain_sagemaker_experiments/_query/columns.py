@@ -48,7 +48,7 @@ SPAN_COLUMNS: Final[dict[str, str]] = {
     "line": "INTEGER",
 }
 """Columns of the table `spans`, in their order, with their types in DuckDB. `text` is what a search
-looks at: name, previews, error and model in lower case.
+looks at: name, previews, error and model in lower case; the index makes it.
 """
 
 
@@ -67,7 +67,6 @@ def span_row(record: Record, preview: Preview) -> tuple[Any, ...]:
     )
     failed = record["status"] == "error"
     error = failure_text(record["error"], preview) if failed else None
-    searched = (name, inputs, outputs, error or "", model or "")
     return (
         record["trace_id"],
         record["span_id"],
@@ -87,7 +86,6 @@ def span_row(record: Record, preview: Preview) -> tuple[Any, ...]:
         error,
         inputs,
         outputs,
-        "\n".join(searched).lower(),
         [str(tag)[:120] for tag in record["tags"] or ()],
         settings_of(attributes) if is_model else None,
         attributes.get(START_SEEN, True) is not False,

@@ -111,6 +111,7 @@ def _score(text: str) -> tuple[Any, ...]:
     for operator in _OPERATORS:
         key, found, bound = text.partition(operator)
         if found:
-            condition = f"t.trace_id IN (SELECT trace_id FROM live.scores WHERE key = ? AND score {operator} ?)"
+            found_by = f"key = ? AND score {operator} ?"
+            condition = f"t.trace_id IN (SELECT trace_id FROM live.scores WHERE {found_by})"
             return condition, key.strip(), _number("score", bound)
     return "t.trace_id IN (SELECT trace_id FROM live.scores WHERE key = ?)", text.strip()

@@ -16,9 +16,17 @@ from .prepared import Prepared
 from .score_table import ScoreTable
 from .span_index import SpanIndex
 
-_BATCH_SPANS: Final = 50_000
-"""Spans that go into the index as one change, approximately."""
+_FIRST_BATCH: Final = 5_000
+_LARGEST_BATCH: Final = 150_000
+"""Spans that go into the index as one change, approximately: few at first, so that there is soon
+something to look at, then as many as there are already.
+"""
 _BATCH_PARTS: Final = 2_000
+_TRIES: Final = 20
+_PAUSE: Final = 0.2
+"""Attempts to pack the index while others read it, and the seconds between them."""
+_MANY: Final = 8
+"""Parts after which the index is packed."""
 _MAX_PROBLEMS: Final = 100
 _FOLDER_INTERVAL: Final = 0.5
 _S3_INTERVAL: Final = 2.0
@@ -141,6 +149,14 @@ class Follower:
             self._on_change()
             self._again(again, listing)
         self.status.ready = self.status.ready or not self._stopped.is_set()
+        if len(fresh) >= _MANY:
+            self._on_change()
+            self._settle()
+
+    def _settle(self) -> None:
+        for _ in range(_TRIES):
+            if self._index.settle() or self._stopped.wait(_PAUSE):
+                return
 
     def _again(self, addresses: list[str], listing: Listing) -> None:
         """Read parts again whose records had given way to records that are gone."""
@@ -196,12 +212,13 @@ class Follower:
 
 def _batches(parts: Iterator[tuple[Part, Prepared]]) -> Iterator[list[tuple[Part, Prepared]]]:
     batch: list[tuple[Part, Prepared]] = []
-    size = 0
+    size, before = 0, 0
     for part, prepared in parts:
         batch.append((part, prepared))
         size += prepared.count
-        if size >= _BATCH_SPANS or len(batch) >= _BATCH_PARTS:
+        enough = min(max(_FIRST_BATCH, before), _LARGEST_BATCH)
+        if size >= enough or len(batch) >= _BATCH_PARTS:
             yield batch
-            batch, size = [], 0
+            batch, size, before = [], 0, before + size
     if batch:
         yield batch

@@ -15,7 +15,7 @@ from .._record.owners import set_owner
 from .columns import SPAN_COLUMNS, Preview, is_graph, span_row
 
 OWNERS: Final = ("experiment_name", "run_name")
-_KEYS: Final = ("run", "part", "line")
+_KEYS: Final = ("run", "part", "line", "text")
 NAMED: Final[dict[str, str]] = {
     **{name: kind for name, kind in SPAN_COLUMNS.items() if name not in _KEYS},
     "line": "INTEGER",

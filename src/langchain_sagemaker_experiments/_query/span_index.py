@@ -159,10 +159,21 @@ class SpanIndex:
         """Return a table's name as any database of the connection may write it."""
         return f'"{self.path.stem}".{name}'
 
+    def settle(self) -> bool:
+        """Pack what waits into the file; return False if a reader is in its way, so that it waits
+        on.
+        """
+        import duckdb
+
+        try:
+            self._writer.execute("CHECKPOINT")
+        except duckdb.Error:
+            return False
+        return True
+
     def close(self) -> None:
         """Write what waits, and let the file go."""
-        with contextlib.suppress(Exception):
-            self._writer.execute("CHECKPOINT")
+        self.settle()
         self._writer.close()
         _held.discard(self.path)
 
@@ -222,6 +233,8 @@ def _connect(path: Path, source: str) -> duckdb.DuckDBPyConnection:
     try:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET preserve_insertion_order = false")
+        # A first look writes much: once at its end is enough.
+        connection.execute("SET checkpoint_threshold = '512MiB'")
         connection.execute("ATTACH ':memory:' AS live")
         # No question, whatever it says, may read a file or load code.
         connection.execute("SET enable_external_access = false")

@@ -86,12 +86,15 @@ _SAME_RUN: Final = (
     "r.experiment_name IS NOT DISTINCT FROM n.experiment_name"
     " AND r.run_name IS NOT DISTINCT FROM n.run_name"
 )
+_TEXT: Final = "lower(concat_ws(chr(10), name, inputs, outputs, error, model)) AS text"
 GATHER: Final = (
     f"""INSERT INTO runs
     SELECT (SELECT count(*) FROM runs) + row_number() OVER () - 1, n.* FROM (
-        SELECT DISTINCT experiment_name, run_name FROM named) AS n ANTI JOIN runs AS r ON {_SAME_RUN}""",
+        SELECT DISTINCT experiment_name, run_name FROM named) AS n
+        ANTI JOIN runs AS r ON {_SAME_RUN}""",
     f"""CREATE OR REPLACE TEMP TABLE incoming AS
-    SELECT {", ".join(SPAN_COLUMNS)} FROM named AS n JOIN (
+    SELECT {", ".join(_TEXT if name == "text" else name for name in SPAN_COLUMNS)}
+    FROM named AS n JOIN (
         SELECT run, experiment_name AS e, run_name AS u FROM runs) AS r
     ON {_SAME_RUN.replace("r.experiment_name", "r.e").replace("r.run_name", "r.u")}""",
     """CREATE OR REPLACE TEMP TABLE candidates AS

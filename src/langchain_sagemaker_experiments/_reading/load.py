@@ -88,6 +88,15 @@ def load_spans(
     Warns:
         SpanReadWarning: parts of the data could not be read (a torn line, a newer version); all the
             rest was.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> load_spans("runs")[["run_name", "kind", "status"]].values.tolist()
+        [['first', 'chat_model', 'ok']]
     """
     with collection_paused():
         records, problems = load_records(

@@ -57,7 +57,7 @@ class Field:
     Attributes:
         column: how tables hold it.
         types: types of its JSON values; None stands for what is not known.
-        essential: a record without it is no span record.
+        essential: a record without it is not a span record.
     """
 
     column: Column

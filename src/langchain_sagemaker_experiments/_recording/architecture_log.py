@@ -13,7 +13,7 @@ def log_architecture(capture: SpanCapture, runnable: Any, name: str | None) -> s
     """Record the graph of a runnable; return the id of the record.
 
     Raises:
-        TypeError: it is no runnable.
+        TypeError: it is not a runnable.
     """
     from .._langchain_values import graph_of
 

@@ -1,7 +1,7 @@
 """The span while it is being recorded: ids, times, status, and values that no longer change.
 
 A `LiveSpan` travels from the open spans to the buffer. It holds no LangChain object: `inputs`,
-`outputs` and the like are encoded at their event, so no later change of an object reaches them.
+`outputs` and the others are encoded at their event, so no later change of an object reaches them.
 What can be computed later (names of the OpenTelemetry conventions, text of the times, the JSON
 line) is left to the record writer, at the flush.
 """

@@ -40,7 +40,7 @@ class ManualSpans:
         """Record a tree of spans; return the id of its trace.
 
         Raises:
-            TypeError: it is no `Span`.
+            TypeError: it is not a `Span`.
         """
         if not isinstance(span, Span):
             raise TypeError(f"log_trace takes a Span of this package, not {type(span).__name__}.")

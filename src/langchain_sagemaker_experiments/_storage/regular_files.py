@@ -26,7 +26,7 @@ class Listed:
 
     Attributes:
         path: its path, beginning with the folder's.
-        fault: why it is no file that can be read, if so.
+        fault: why it is not a file that can be read, if so.
     """
 
     path: str

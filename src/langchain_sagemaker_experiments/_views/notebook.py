@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def in_notebook() -> bool:
-    """Tell whether this is a notebook's kernel: IPython is loaded, and its shell belongs to a
+    """Return True if this is a notebook's kernel: IPython is loaded, and its shell belongs to a
     kernel.
     """
     ipython = sys.modules.get("IPython")

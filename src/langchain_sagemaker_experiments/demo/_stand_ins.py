@@ -27,7 +27,7 @@ _AWS_SIGNS: Final = (
 
 
 def has_aws() -> bool:
-    """Tell whether AWS credentials are configured, without asking the network for them."""
+    """Return True if AWS credentials are configured, without asking the network for them."""
     return (
         any(os.environ.get(name) for name in _AWS_SIGNS)
         or (Path.home() / ".aws" / "credentials").is_file()

@@ -95,6 +95,15 @@ def render_report(
         MissingExtraError: jinja2 or pandas is not installed.
         DestinationError: the upload to `run` failed; the file is there.
         OSError: the file can't be written.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, render_report
+        >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
+        ...     with record_calls(run):
+        ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
+        >>> render_report(load_spans("runs"), "report.html").path.name
+        'report.html'
     """
     records = rows_of(spans)
     groups = group_by_trace(records)

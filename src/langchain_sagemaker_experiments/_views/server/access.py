@@ -1,4 +1,4 @@
-"""Who may read: one-time tokens, the sessions they are exchanged for, and which addresses are ours."""
+"""Who may read: one-time tokens, the sessions they are exchanged for, and our own addresses."""
 
 from __future__ import annotations
 
