@@ -1,8 +1,8 @@
 """The file to which a durable handler appends a line at the end of each span.
 
-What the file holds and what is known of it change in one assignment, so that a line that was cut
-short (a full disk, an exception, a signal whose handler seals the file) is written again from its
-beginning, and a line that was written is never written twice.
+What the file holds and what is known of it change in one assignment. So a line that was cut short (a
+full disk, an exception, a signal whose handler seals the file) is written again from its beginning.
+A line that was written is never written twice.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def watch(outlet: Outlet) -> None:
 
 
 def take_signals() -> None:
-    """Take SIGTERM and SIGHUP where their default would end the process without a word.
+    """Take SIGTERM and SIGHUP where their default would end the process without notice.
 
     Python lets only the main thread do that. A process whose handlers are all made and flushed in
     other threads keeps the default.
