@@ -1,9 +1,11 @@
-"""What a run costs before it does anything: import time and installed size of `BotoRun` and of the sagemaker SDK's `Run`.
+"""What a run costs before it does anything: import time and installed size of `BotoRun` and of the
+sagemaker SDK's `Run`.
 
     python benchmarks/boto_run.py [--rounds 9]
 
-Times are the median of fresh processes, less that of a process that imports nothing. Sizes are those of the files that pip
-installed for a package and for all that it requires, without extras. The SDK that is installed here is measured.
+Times are the median of fresh processes, less that of a process that imports nothing. Sizes are
+those of the files that pip installed for a package and for all that it requires, without extras.
+The SDK that is installed here is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from packaging.requirements import Requirement
 WAYS = {
     "`BotoRun`": ("from langchain_sagemaker_experiments import BotoRun", ["boto3"]),
     "`BotoRun` and handler": (
-        "from langchain_sagemaker_experiments import BotoRun, SageMakerCallbackHandler, FlushResult",
+        "from langchain_sagemaker_experiments import BotoRun, SageMakerCallbackHandler, "
+        "FlushResult",
         ["langchain-sagemaker-experiments"],
     ),
     "`Run` of sagemaker-core (SDK 3)": (

@@ -205,7 +205,8 @@ def main() -> None:
     table += [f"| {name} | {ratio:.2f}× |" for name, ratio in results.items()]
     print("\n".join(table))
     print(
-        f"\nflush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, orjson.loads {floor:.2f} s"
+        f"\nflush {min(flushes):.2f} s, upload {min(uploads):.2f} s, load_spans {reading:.2f} s, "
+        f"orjson.loads {floor:.2f} s"
     )
     if options.publish:
         publish("bulk", "\n".join(table))

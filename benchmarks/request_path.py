@@ -218,7 +218,8 @@ def imports() -> dict[str, float]:
         for _ in range(IMPORT_ROUNDS):
             for name, module in modules.items():
                 code = (
-                    f"import time; a = {clock}; import langchain_core.callbacks; b = {clock}; import {module}; "
+                    f"import time; a = {clock}; import langchain_core.callbacks; b = {clock}; "
+                    f"import {module}; "
                     f"print(({clock} - a) / (b - a))"
                 )
                 done = subprocess.run(
@@ -317,7 +318,8 @@ def as_table(results: dict[str, dict[str, float]], peers: dict[str, Peer], round
         f", of {name} {peer.rounds}" for name, peer in peers.items() if peer.rounds < rounds
     )
     lines = [
-        f"{machine}; best of {rounds} rounds{fewer}, of what is beyond {FAR}× {ENOUGH}; {', '.join(versions)}.\n",
+        f"{machine}; best of {rounds} rounds{fewer}, of what is beyond {FAR}× {ENOUGH}; "
+        f"{', '.join(versions)}.\n",
         "| | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
     ]

@@ -114,7 +114,10 @@ def main() -> None:
         done = compact(folder)
         took = time.perf_counter() - began
         parquet = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-        said = f"{done.spans:,} spans, {size / 1e6:,.0f} MB of JSON, {parquet / 1e6:,.0f} MB of Parquet; compacted in {took:.0f} s"
+        said = (
+            f"{done.spans:,} spans, {size / 1e6:,.0f} MB of JSON, {parquet / 1e6:,.0f} MB of "
+            f"Parquet; compacted in {took:.0f} s"
+        )
         print(said)
         table = [
             f"{said}.",

@@ -1,11 +1,13 @@
 """The whole cost of a handler: CPU time of the work and its flush, the garbage collector on.
 
-    python benchmarks/whole_cost.py [--rounds 10] [--alone] [--s3] [--work NAME] [--json] [--publish]
+    python benchmarks/whole_cost.py [--rounds 10] [--alone] [--s3] [--work NAME] [--json]
+    [--publish]
 
 Each figure comes from fresh processes, one for each handler and round, in turn. A process warms up,
-then does the work and flushes 10 times. What counts is `time.process_time` (all threads) of the best
-round, divided by that of a handler that does nothing. The column "no-op again" is the floor measured
-a second time: what differs by less than it differs from 1 is no difference. Each handler is asked
+then does the work and flushes 10 times. What counts is `time.process_time` (all threads) of the
+best round, divided by that of a handler that does nothing. The column "no-op again" is the floor
+measured a second time: what differs by less than it differs from 1 is no difference. Each handler
+    is asked
 whether it delivered every span.
 
 With `--s3` this package flushes to a Run on the local SageMaker, a server in another process, in

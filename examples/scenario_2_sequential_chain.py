@@ -12,7 +12,8 @@ from langchain_sagemaker_experiments import load_spans, record_calls, trace_tabl
 llm = ChatOpenAI(model="gpt-4o-mini", temperature=0.1)
 synopsis = (
     ChatPromptTemplate.from_template(
-        "You are a playwright. Given the title of play, it is your job to write a synopsis for that title.\n"
+        "You are a playwright. Given the title of play, it is your job to write a synopsis for "
+        "that title.\n"
         "Title: {title}\nPlaywright: This is a synopsis for the above play:"
     )
     | llm
@@ -20,8 +21,10 @@ synopsis = (
 )
 review = (
     ChatPromptTemplate.from_template(
-        "You are a play critic from the New York Times. Given the synopsis of play, it is your job to write a review for that "
-        "play.\nPlay Synopsis: {synopsis}\nReview from a New York Times play critic of the above play:"
+        "You are a play critic from the New York Times. Given the synopsis of play, it is your job "
+        "to write a review for that "
+        "play.\nPlay Synopsis: {synopsis}\nReview from a New York Times play critic of the above "
+        "play:"
     )
     | llm
     | StrOutputParser()
@@ -33,7 +36,8 @@ with Run(experiment_name="langchain-sagemaker-modern", run_name="run-scenario-2"
         print(
             chain.invoke(
                 {
-                    "title": "documentary about good video games that push the boundary of game design"
+                    "title": "documentary about good video games that push the boundary of game "
+                    "design"
                 }
             )
         )

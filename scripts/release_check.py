@@ -1,5 +1,6 @@
-"""What must hold before a release: version, changelog and tag agree, two builds give the same bytes,
-and every dependency names its licence. `--sizes` also installs each extra and prints its size.
+"""What must hold before a release: version, changelog and tag agree, two builds give the same
+bytes, and every dependency names its licence. `--sizes` also installs each extra and prints its
+size.
 
     python scripts/release_check.py [--sizes]
 """

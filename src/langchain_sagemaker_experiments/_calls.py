@@ -1,5 +1,5 @@
-"""`record_calls(run)`: every LangChain call inside is recorded, without a change in the application's
-code.
+"""`record_calls(run)`: every LangChain call inside is recorded, without a change in the
+application's code.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a handler forwards: its own backends and those of its run, each with one queue as long as the
-handler lives.
+"""What a handler forwards: its own backends and those of its run, each with one queue as long as
+the handler lives.
 """
 
 from __future__ import annotations

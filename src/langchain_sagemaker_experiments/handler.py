@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from ._record.limits import (
     DEFAULT_ABANDONED_AFTER,
@@ -21,21 +21,17 @@ from ._recording.arguments import check_settings, content_is_recorded
 from ._recording.faults import Faults
 from ._recording.ids import as_uuid
 from ._recording.langchain_events import LangChainEvents
+from ._recording.spans_by_hand import SpansByHand
 
 if TYPE_CHECKING:
     from ._delivery.flush_result import FlushResult
     from ._destinations.otlp import Backend
     from ._masking.masking import Redact
-    from ._record.schema import Kind
-    from ._recording.active_span import ActiveSpan
-    from .spans import Span
 
 logger = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-class SageMakerCallbackHandler(LangChainEvents):
+class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
     """Records every LLM, chat model, chain, tool, agent and retriever call as a span, and uploads
     them to a SageMaker Run.
 
@@ -170,7 +166,9 @@ class SageMakerCallbackHandler(LangChainEvents):
             self._forwarding.key,
             faults,
         )
-        super().__init__(self._parts.capture, record_tokens=record_tokens, run_inline=run_inline)
+        capture = self._parts.capture
+        LangChainEvents.__init__(self, capture, record_tokens=record_tokens, run_inline=run_inline)
+        SpansByHand.__init__(self, capture, self._parts.manual)
         self._parts.route.set_run(run)
 
     # --- the run ----------------------------------------------------------------------------------
@@ -192,90 +190,6 @@ class SageMakerCallbackHandler(LangChainEvents):
             timeout: seconds to wait at most; `forward_timeout` by default.
         """
         return self._forwarding.wait(self._forward_timeout if timeout is None else timeout)
-
-    # --- spans by hand ----------------------------------------------------------------------------
-    def span(
-        self,
-        name: str,
-        kind: Kind | str = "custom",
-        inputs: Any = None,
-        *,
-        tags: list[str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> ActiveSpan:
-        """Record a block of code as a span: `with handler.span("rank", kind="tool") as span:`.
-
-        LangChain calls inside become its children; inside a LangChain run it becomes that run's
-        child.
-
-        Args:
-            name: what is shown for it.
-            kind: one of the record's kinds, in upper or lower case.
-            inputs: any value, as it is now.
-            tags: as LangChain's.
-            metadata: as LangChain's; `session_id` in it names the session.
-
-        Raises:
-            ValueError: an unknown kind.
-        """
-        return self._parts.manual.span(name, kind, inputs, tags, metadata)
-
-    @overload
-    def traced(self, function: F, /) -> F: ...
-    @overload
-    def traced(
-        self, function: None = None, /, *, name: str | None = None, kind: Kind | str = "custom"
-    ) -> Callable[[F], F]: ...
-    def traced(
-        self, function: Any = None, /, *, name: str | None = None, kind: Kind | str = "custom"
-    ) -> Any:
-        """Decorate a function, coroutine function or (async) generator: each call is a span,
-        arguments in, result out.
-
-        Use it bare, `@handler.traced`, or with arguments, `@handler.traced(name="rank",
-        kind="tool")`. What a generator yields is recorded as a list; one that is closed early is
-        recorded as cancelled.
-
-        Raises:
-            ValueError: an unknown kind.
-        """
-        manual = self._parts.manual
-        if function is None:
-            return lambda decorated: manual.traced(decorated, name, kind)
-        return manual.traced(function, name, kind)
-
-    trace = traced
-    """The older name of `traced`."""
-
-    def log_trace(self, span: Span) -> str:
-        """Record a tree of spans built by hand; return the id of its trace.
-
-        Raises:
-            TypeError: it is not a `Span`.
-        """
-        return self._parts.manual.log_trace(span)
-
-    def log_architecture(self, runnable: Any, name: str | None = None) -> str:
-        """Record the graph of a runnable: its nodes and what they were built with, its edges, its
-        subgraphs.
-
-        It goes to the Run with the next flush, as a record with
-        `attributes["langchain.architecture"]` and the graph in `component`; reports show it as a
-        drawing. Traces show their own components without it.
-
-        Args:
-            runnable: a chain, a compiled LangGraph, an agent, any LangChain runnable.
-            name: what is shown for it; the runnable's own name by default.
-
-        Returns:
-            The id of the record.
-
-        Raises:
-            TypeError: it is not a runnable.
-        """
-        from ._recording.architecture_log import log_architecture
-
-        return log_architecture(self._parts.capture, runnable, name)
 
     # --- flushing ---------------------------------------------------------------------------------
     def flush_tracker(self) -> FlushResult:
@@ -421,9 +335,14 @@ class SageMakerCallbackHandler(LangChainEvents):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "A SageMakerCallbackHandler can't be pickled: what it records belongs to this process. In each worker, open the Run "
-            "with load_run (an OfflineRun by its names) and make a handler there; record_calls needs no callbacks in what you send."
+            "A SageMakerCallbackHandler can't be pickled: what it records belongs to this process. "
+            "In each worker, open the Run "
+            "with load_run (an OfflineRun by its names) and make a handler there; record_calls "
+            "needs no callbacks in what you send."
         )
 
     def __repr__(self) -> str:
-        return f"SageMakerCallbackHandler(run={self.run!r}, pending_spans={self.pending_spans}, open_spans={self.open_spans})"
+        return (
+            f"SageMakerCallbackHandler(run={self.run!r}, pending_spans={self.pending_spans}, "
+            f"open_spans={self.open_spans})"
+        )

@@ -175,7 +175,10 @@ def test_help_and_version() -> None:
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
-    code = "import sys\nsys.modules['typer'] = None\nfrom langchain_sagemaker_experiments._cli import main\nmain()"
+    code = (
+        "import sys\nsys.modules['typer'] = None\nfrom langchain_sagemaker_experiments._cli "
+        "import main\nmain()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 3
     assert 'pip install "langchain-sagemaker-experiments[cli]"' in done.stderr
@@ -187,7 +190,10 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
             "__import__('langchain_sagemaker_experiments.local').local.local_sagemaker().__enter__()",
         ),
     ):
-        code = f"import sys\nsys.modules['{module}'] = None\nfrom langchain_sagemaker_experiments import load_spans\n{call}"
+        code = (
+            f"import sys\nsys.modules['{module}'] = None\nfrom langchain_sagemaker_experiments "
+            f"import load_spans\n{call}"
+        )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert f'pip install "langchain-sagemaker-experiments[{extra}]"' in done.stderr
 

@@ -236,7 +236,7 @@ def test_the_command_replays_a_range_of_time(receiver: Receiver, run: OfflineRun
     assert set(receiver.spans) == expected(run)
 
 
-# --- what is sent -------------------------------------------------------------------------------------------
+# --- what is sent ---------------------------------------------------------------------------------
 def test_names_of_the_conventions_are_side_by_side(receiver: Receiver, run: OfflineRun) -> None:
     with SageMakerCallbackHandler(
         run, forward=[Otlp(receiver.endpoint)], forward_timeout=60
@@ -293,7 +293,7 @@ def test_the_environment_names_a_backend(
     assert "a key" not in repr(otlp_from_environment())
 
 
-# --- CloudWatch ---------------------------------------------------------------------------------------------
+# --- CloudWatch -----------------------------------------------------------------------------------
 SECRET = "the-secret-" + "key-of-a-test"
 
 

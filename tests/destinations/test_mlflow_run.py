@@ -1,4 +1,6 @@
-"""A run of MLflow on a real server: parts, parameters, metrics, and MLflow's own view of the traces."""
+"""A run of MLflow on a real server: parts, parameters, metrics, and MLflow's own view of the
+traces.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Scores: given during a run or days later, read back with the spans, never lost and never doubled."""
+"""Scores: given during a run or days later, read back with the spans, never lost and never
+doubled.
+"""
 
 from __future__ import annotations
 

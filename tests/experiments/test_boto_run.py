@@ -1,4 +1,6 @@
-"""`BotoRun` against the SDK's own `Run`, version 2 and 3: each opens and reads what the other wrote."""
+"""`BotoRun` against the SDK's own `Run`, version 2 and 3: each opens and reads what the other
+wrote.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def boto_run(**options: Any) -> BotoRun:
     return BotoRun(**{"experiment_name": "experiment", "run_name": "run-1", **options})
 
 
-# --- the SDK reads ------------------------------------------------------------------------------------------
+# --- the SDK reads --------------------------------------------------------------------------------
 def test_the_sdk_loads_what_a_boto_run_logged(sdk: Any, session: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("by hand")
     with boto_run() as run:
@@ -138,7 +140,7 @@ def _log_the_same(run: Any) -> None:
     run.log_file(__file__, name="test")
 
 
-# --- traces -------------------------------------------------------------------------------------------------
+# --- traces ---------------------------------------------------------------------------------------
 def test_a_handler_records_into_a_boto_run(local: LocalSageMaker) -> None:
     with boto_run() as run:
         handler = SageMakerCallbackHandler()
@@ -197,7 +199,7 @@ def test_uploads_bear_what_was_asked_for(local: LocalSageMaker) -> None:
     assert "GetCallerIdentity" not in local.requests
 
 
-# --- few requests, only what changed ------------------------------------------------------------------------
+# --- few requests, only what changed --------------------------------------------------------------
 def test_requests_of_a_run(local: LocalSageMaker) -> None:
     with boto_run() as run:
         opened = Counter(local.requests)
@@ -269,7 +271,7 @@ def test_metrics_that_sagemaker_refuses_are_named(local: LocalSageMaker) -> None
     run.save()
 
 
-# --- limits and names ---------------------------------------------------------------------------------------
+# --- limits and names -----------------------------------------------------------------------------
 def test_no_request_breaks_a_limit(local: LocalSageMaker, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RuntimeError), boto_run() as run:
         run.log_parameters({f"p{number}": number for number in range(310)})

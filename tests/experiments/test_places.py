@@ -1,4 +1,6 @@
-"""Traces are found wherever a Run keeps them: while it is open, after a kill, at a pace AWS allows."""
+"""Traces are found wherever a Run keeps them: while it is open, after a kill, at a pace AWS
+allows.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def user(name: str, *actions: str) -> boto3.Session:
     return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
 
 
-# --- the address of an open run -----------------------------------------------------------------------------
+# --- the address of an open run -------------------------------------------------------------------
 @pytest.mark.parametrize("place", ["bucket", "prefix", "default bucket", "default"])
 def test_an_open_run_is_found_wherever_it_keeps_its_traces(
     sdk: Any, local: LocalSageMaker, place: str
@@ -166,7 +168,7 @@ def test_a_run_opened_again_goes_on_where_its_traces_lie(sdk: Any, session: Any)
     assert sorted(names) == ["first", "second", "third"]
 
 
-# --- many runs ----------------------------------------------------------------------------------------------
+# --- many runs ------------------------------------------------------------------------------------
 def test_many_runs_are_read_at_the_pace_that_aws_allows() -> None:
     with local_sagemaker(rates={"DescribeTrialComponent": 20}) as local:
         for number in range(60):
@@ -221,7 +223,7 @@ def test_a_reader_that_may_not_list_gets_an_error(
             load_spans(experiment_name="experiment", sagemaker_session=reader)
 
 
-# --- access points ------------------------------------------------------------------------------------------
+# --- access points --------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
@@ -275,7 +277,7 @@ def test_an_access_point_is_a_bucket_everywhere(
     assert sorted(load_spans(experiment_name="experiment")["name"]) == everything
 
 
-# --- whose credentials --------------------------------------------------------------------------------------
+# --- whose credentials ----------------------------------------------------------------------------
 def test_a_profile_reads_lazily_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with local_sagemaker(server=True):
         record(BotoRun("experiment", "run-1"), "root")
@@ -306,7 +308,7 @@ def test_keys_do_not_travel() -> None:
     assert pickle.loads(sent).s3_client().meta.region_name == "eu-west-1"
 
 
-# --- uploads that a bucket demands arguments of -------------------------------------------------------------
+# --- uploads that a bucket demands arguments of ---------------------------------------------------
 @pytest.fixture
 def demanding(local: LocalSageMaker, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client configuration under which every PUT without server-side encryption is refused."""

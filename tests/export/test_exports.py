@@ -318,7 +318,8 @@ def test_parquet_is_read_by_duckdb_and_pandas(spans: pd.DataFrame, tmp_path: Pat
         for text, value in zip(frame[name], spans[name], strict=True):
             assert (json.loads(text) if isinstance(text, str) else None) == value
     (tokens,) = duckdb.sql(
-        f"select sum((attributes->>'$.\"gen_ai.usage.input_tokens\"')::int), count(*), max(duration_ms) from '{path}'"
+        f"select sum((attributes->>'$.\"gen_ai.usage.input_tokens\"')::int), count(*), "
+        f"max(duration_ms) from '{path}'"
     ).fetchall()
     assert tokens[:2] == (5, len(spans))
     assert tokens[2] == pytest.approx(spans["duration_ms"].max())

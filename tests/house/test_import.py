@@ -26,7 +26,10 @@ HEAVY = (
 
 def loaded_by(code: str) -> set[str]:
     """Names of top-level packages loaded after running `code` in a fresh interpreter."""
-    program = f"{code}\nimport sys\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    program = (
+        f"{code}\nimport sys\nprint(' '.join(sorted({{name.split('.')[0] for name in "
+        f"sys.modules}})))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

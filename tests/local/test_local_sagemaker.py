@@ -367,7 +367,7 @@ def test_the_one_that_is_open_can_be_asked_for() -> None:
     assert current_local_sagemaker() is None
 
 
-# --- as AWS documents it ------------------------------------------------------------------------------------
+# --- as AWS documents it --------------------------------------------------------------------------
 def test_names_are_one_in_upper_and_lower_case(local: LocalSageMaker) -> None:
     client = boto3.client("sagemaker")
     client.create_experiment(ExperimentName="My-Experiment")

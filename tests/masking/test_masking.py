@@ -107,9 +107,11 @@ LOOKALIKES: list[Any] = [
     },
     "the password: please enter it, then press the key",
     "secret agents and their keys; the basic idea; a bearer of good news; Basic training",
-    "task-management-of-long-words-and-more is sk-inny, ask-me-anything-about-risk-assessment-frameworks",
+    "task-management-of-long-words-and-more is sk-inny, "
+    "ask-me-anything-about-risk-assessment-frameworks",
     "sk-learn and scikit-learn; AKIA is short; ghp_short; xoxb; hf_hub; AIzaTooShort",
-    "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad, sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad, sha256 "
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "visit https://example.com:8080/path@version and mail me@example.com at 10:30@noon",
     "eyJust a word",
     "01a1fd10-c4b1-70c8-ae87-df7ddaefe4c4",

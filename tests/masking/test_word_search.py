@@ -26,7 +26,8 @@ def test_both_ways_find_the_same_places(line: bytes) -> None:
 def test_without_the_extra_the_same_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [place.format(secret).encode() for place in PLACES for secret in SECRETS.values()]
     lines += [
-        b'{"password": "x", "input_tokens": 3, "token": "abcdef0123456789ab", "Authorization": "Basic dXNlcjpwYXNz1"}'
+        b'{"password": "x", "input_tokens": 3, "token": "abcdef0123456789ab", "Authorization": '
+        b'"Basic dXNlcjpwYXNz1"}'
     ]
     texts = [line.decode() for line in lines]
     expected = [Masker().text(text) for text in texts]

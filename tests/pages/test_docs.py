@@ -244,7 +244,10 @@ def test_the_benchmarks_tables_stand_where_they_are_quoted() -> None:
 
 
 def test_a_benchmarks_table_replaces_the_one_before_and_nothing_else() -> None:
-    page = "a\n<!-- benchmark: x -->\n<!-- end of benchmark -->\nb\n<!-- benchmark: y -->\nold\n<!-- end of benchmark -->\n"
+    page = (
+        "a\n<!-- benchmark: x -->\n<!-- end of benchmark -->\nb\n<!-- benchmark: y "
+        "-->\nold\n<!-- end of benchmark -->\n"
+    )
     once, found = put_between_marks(page, "x", "| table |")
     assert found == 1
     assert once == page.replace("x -->\n", "x -->\n\n| table |\n\n")

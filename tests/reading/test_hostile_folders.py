@@ -1,5 +1,5 @@
-"""Folders that somebody else filled: nothing hangs, nothing outside is touched, what is no part is a
-named problem, and the rest is read.
+"""Folders that somebody else filled: nothing hangs, nothing outside is touched, what is no part is
+a named problem, and the rest is read.
 """
 
 from __future__ import annotations

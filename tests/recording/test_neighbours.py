@@ -1,5 +1,5 @@
-"""The application and its other handlers see nothing of ours: random numbers, exits, LangGraph's own
-callbacks.
+"""The application and its other handlers see nothing of ours: random numbers, exits, LangGraph's
+own callbacks.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def test_a_signal_for_the_application_reaches_it_from_within_our_code() -> None:
         assert done.returncode == code_of, done.stderr
 
 
-# --- LangGraph's own callbacks ----------------------------------------------------------------------
+# --- LangGraph's own callbacks --------------------------------------------------------------------
 def asks_a_human() -> Any:
     graph = StateGraph(MessagesState)
     graph.add_node("ask", lambda state: {"messages": [("ai", str(interrupt("sure?")))]})

@@ -63,7 +63,8 @@ HARD = ("os._exit", "SIGKILL")
 KINDS = {
     "main process": "{body}",
     "forked child": (
-        "pid = os.fork()\nif pid == 0:\n{indented}\n    sys.exit(0)\nos.waitpid(pid, 0)\nos._exit(0)"
+        "pid = os.fork()\nif pid == 0:\n{indented}\n    sys.exit(0)\nos.waitpid(pid, "
+        "0)\nos._exit(0)"
     ),
     "handler made in a thread": (
         "def make():\n    global handler\n{indented_handler}\n"
@@ -75,7 +76,8 @@ KINDS = {
         "child.start()\nchild.join()\nos._exit(0)"
     ),
     "multiprocessing fork, handler of the parent's": (
-        "import multiprocessing\n{make}\ndef work():\n    for n in range(4): record(handler, str(n))\n"
+        "import multiprocessing\n{make}\ndef work():\n    for n in range(4): record(handler, "
+        "str(n))\n"
         "    {ending}\nchild = multiprocessing.get_context('fork').Process(target=work)\n"
         "child.start()\nchild.join()\nos._exit(0)"
     ),

@@ -167,7 +167,8 @@ def test_faults_at_every_request_of_a_flush(sdk: Any, wire: Wire) -> None:
         check(run, number)
     assert all("Nothing is lost" in text and kept == waiting for text, kept, waiting in told)
     print(
-        f"{wire.injected} faults injected, {failures} flushes failed, {number * 7} spans recorded, each read once"
+        f"{wire.injected} faults injected, {failures} flushes failed, {number * 7} spans recorded, "
+        f"each read once"
     )
     assert wire.injected >= 200
     assert failures >= 150

@@ -1,5 +1,5 @@
-"""Thousands of real text files go through record, flush and read: every span is back, and every text
-is equal but for what stands where a secret is assigned.
+"""Thousands of real text files go through record, flush and read: every span is back, and every
+text is equal but for what stands where a secret is assigned.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ def test_other_engines_read_the_files_with_their_partitions(tmp_path: Path) -> N
     spans = load_spans(tmp_path)
     assert parquet_spans(tmp_path) == sorted(spans["span_id"])
     rows = duckdb.sql(
-        f"select experiment_name, run_name, model, count(*) from read_parquet('{tmp_path}/**/*.parquet', hive_partitioning=true) "
+        f"select experiment_name, run_name, model, count(*) from "
+        f"read_parquet('{tmp_path}/**/*.parquet', hive_partitioning=true) "
         "group by all"
     ).fetchall()
     assert rows == [("e", "one", "m", 35)]

@@ -87,9 +87,12 @@ def test_figures_are_those_of_duckdb(
 ) -> None:
     ours = summarize(pandas_frame[pandas_frame["run_name"] == "one"], "model")
     rows = duckdb.sql(
-        "select model, count(*) spans, sum((status = 'error')::int) errors, quantile_cont(duration_ms, 0.5) p50, "
-        "quantile_cont(duration_ms, 0.99) p99, quantile_cont(time_to_first_token_ms, 0.5) first_token, sum(input_tokens) tokens "
-        f"from read_parquet('{folder}/**/*.parquet') where kind = 'chat_model' group by model order by model"
+        "select model, count(*) spans, sum((status = 'error')::int) errors, "
+        "quantile_cont(duration_ms, 0.5) p50, "
+        "quantile_cont(duration_ms, 0.99) p99, quantile_cont(time_to_first_token_ms, 0.5) "
+        "first_token, sum(input_tokens) tokens "
+        f"from read_parquet('{folder}/**/*.parquet') where kind = 'chat_model' group by model "
+        f"order by model"
     ).fetchall()
     assert [(r[0], r[1], r[2], r[6]) for r in rows] == list(
         ours[["model", "spans", "errors", "input_tokens"]].itertuples(index=False, name=None)

@@ -52,9 +52,12 @@ def test_spark_answers_what_pandas_answers(spark: Any, tmp_path: Path) -> None:
     assert {"experiment_name", "run_name", "model", "input_tokens", "inputs"} <= set(frame.columns)
     frame.createOrReplaceTempView("spans")
     rows = spark.sql(
-        "select run_name, model, count(*), sum(cast(status = 'error' as int)), percentile(duration_ms, 0.5), "
-        "percentile(duration_ms, 0.99), percentile(time_to_first_token_ms, 0.5), sum(input_tokens), sum(output_tokens) "
-        "from spans where kind in ('llm', 'chat_model', 'embedding') group by run_name, model order by run_name, model"
+        "select run_name, model, count(*), sum(cast(status = 'error' as int)), "
+        "percentile(duration_ms, 0.5), "
+        "percentile(duration_ms, 0.99), percentile(time_to_first_token_ms, 0.5), "
+        "sum(input_tokens), sum(output_tokens) "
+        "from spans where kind in ('llm', 'chat_model', 'embedding') group by run_name, model "
+        "order by run_name, model"
     ).collect()
     expected = summarize(load_spans(tmp_path), ["run", "model"], models_only=True)
     names = [

@@ -1,4 +1,6 @@
-"""A strict receiver of OTLP on loopback, built on OpenTelemetry's own classes, that can misbehave."""
+"""A strict receiver of OTLP on loopback, built on OpenTelemetry's own classes, that can
+misbehave.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,7 @@ def answer(request: Any, status: int, body: bytes = b"", **headers: str) -> None
     request.wfile.write(body)
 
 
-# --- faults -------------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------
 def status(code: int, **headers: str) -> Fault:
     """Answer with a status."""
 

@@ -19,8 +19,10 @@ SECRETS = {
     "jwt": "eyJhbGciOiJIUzI1NiJ9"
     + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0"
     + ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
-    "private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEfake+key/material0123=\n-----END RSA PRIVATE KEY-----",
-    "encrypted key": "-----BEGIN PRIVATE KEY-----\\nMIIEfake0in1one2line34567\\n-----END PRIVATE KEY-----",
+    "private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEfake+key/material0123=\n-----END RSA "
+    "PRIVATE KEY-----",
+    "encrypted key": "-----BEGIN PRIVATE KEY-----\\nMIIEfake0in1one2line34567\\n-----END PRIVATE "
+    "KEY-----",
 }
 PLACES = [
     "{}",

@@ -149,7 +149,7 @@ def test_a_spool_whose_writer_lives_is_left_alone_and_said_so(server, tmp_path):
     assert sorted(load_spans(experiment_name="e", run_name="r")["name"]) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("number", [1, os.getpid()])
+@pytest.mark.parametrize("number", [1, os.getpid()], ids=["first process", "this process"])
 def test_a_dead_writer_whose_number_lives_again_is_not_taken_for_alive(server, tmp_path, number):
     spool = spool_of(tmp_path, ["a"], f"spool-{number}-x", experiment_name="e", run_name="r")
     WriterLock.acquire(spool).forget()

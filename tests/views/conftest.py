@@ -24,7 +24,8 @@ def chromium() -> Iterator[Any]:
     )
     if binary is None:
         pytest.skip(
-            "no Chromium here: install Debian's package chromium, or set CHROMIUM to the path of one"
+            "no Chromium here: install Debian's package chromium, or set CHROMIUM to the path of "
+            "one"
         )
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:

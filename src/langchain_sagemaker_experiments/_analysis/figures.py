@@ -70,7 +70,8 @@ def summarize_spans(
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, summarize_spans
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls
+        >>> from langchain_sagemaker_experiments import summarize_spans
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")

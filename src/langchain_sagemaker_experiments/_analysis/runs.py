@@ -33,15 +33,17 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
         `_p99_ms` of traces, `model_latency_p50_ms`, `_p90_ms` of model calls,
         `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, `cost`, sums (dollars,
         of the calls whose price is known; NaN of none). Then `score.{key}`, the mean of each key
-        that traces were scored with, and a column for each parameter of the model calls (`gen_ai.request.temperature`, …): its value, or its values as
-        a list where they differ within a run. Traces of evaluators do not count.
+        that traces were scored with, and a column for each parameter of the model calls
+        (`gen_ai.request.temperature`, …): its value, or its values as a list where they differ
+        within a run. Traces of evaluators do not count.
 
     Raises:
         MissingExtraError: pandas is not installed.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, compare_runs, load_spans, record_calls
+        >>> from langchain_sagemaker_experiments import OfflineRun, compare_runs, load_spans
+        >>> from langchain_sagemaker_experiments import record_calls
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")

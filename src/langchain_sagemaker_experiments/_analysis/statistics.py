@@ -1,6 +1,7 @@
 """Is a difference between two runs real? One rule decides; the other figures stand beside it.
 
-The rule: two runs differ on a key when the p-value of a paired test, corrected by Holm for the number
+The rule: two runs differ on a key when the p-value of a paired test, corrected by Holm for the
+    number
 of keys, is at most 0.05. The test is McNemar's exact test where every score is yes or no, and a
 sign-flip permutation test of the mean difference otherwise.
 
@@ -23,7 +24,9 @@ LEVEL: Final = 0.05
 POWER: Final = 0.8
 """The share of real differences that the stated number of examples would show."""
 RESAMPLES: Final = 9_999
-"""Resamples of the permutation test and of the bootstrap. Up to 13 examples all sign flips are tried."""
+"""Resamples of the permutation test and of the bootstrap. Up to 13 examples all sign flips are
+tried.
+"""
 _SEED: Final = 20_261_121
 """The same scores give the same figures, on every machine."""
 

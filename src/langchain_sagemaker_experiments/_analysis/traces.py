@@ -64,7 +64,8 @@ def trace_table(spans: pd.DataFrame) -> pd.DataFrame:
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, trace_table
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls
+        >>> from langchain_sagemaker_experiments import trace_table
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")

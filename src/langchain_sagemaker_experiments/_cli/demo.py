@@ -80,7 +80,8 @@ def run_demo(console: Console, output: Path | None) -> None:
             )
         else:
             console.print(
-                "\nThis SageMaker lived in memory and is gone now; `sagemaker-traces demo --output FOLDER` keeps the JSON.",
+                "\nThis SageMaker lived in memory and is gone now; `sagemaker-traces demo --output "
+                "FOLDER` keeps the JSON.",
                 style="dim",
             )
 
@@ -108,7 +109,8 @@ def _keep(console: Console, session: Any, addresses: dict[str, list[str]], outpu
 
 def _print_runs(console: Console, frame: Any) -> None:
     table = Table(
-        title=f"ExperimentAnalytics({EXPERIMENT_NAME!r}).dataframe(): {frame.shape[0]} rows, {frame.shape[1]} columns"
+        title=f"ExperimentAnalytics({EXPERIMENT_NAME!r}).dataframe(): {frame.shape[0]} rows, "
+        f"{frame.shape[1]} columns"
     )
     frame = frame.sort_values("TrialComponentName")
     table.add_column("column", no_wrap=True)

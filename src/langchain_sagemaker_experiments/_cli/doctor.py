@@ -1,4 +1,5 @@
-"""`sagemaker-traces doctor`: what is installed, what AWS allows, what waits on disk, and what to do.
+"""`sagemaker-traces doctor`: what is installed, what AWS allows, what waits on disk, and what to
+do.
 
 What it prints may be pasted into an issue: no keys, no names of users, account numbers cut.
 """
@@ -153,7 +154,10 @@ def _spools(folder: Path) -> Iterator[Finding]:
         return
     size = sum(part.stat().st_size for part in parts)
     living = sum(bundle.writer() != "dead" for bundle in bundles)
-    found = f"{counted(len(parts), 'part')}, {size:,} bytes, {counted(len(bundles), 'spool')} in {folder}"
+    found = (
+        f"{counted(len(parts), 'part')}, {size:,} bytes, {counted(len(bundles), 'spool')} in "
+        f"{folder}"
+    )
     ours = f" {living} of them may still be written." if living else ""
     yield Finding("spool", "note", found, f"Run sagemaker-traces sync to upload them.{ours}")
 

@@ -23,12 +23,13 @@ from .._recording.open_spans import OpenSpans
 from .._recording.sampling import Sampling
 from .._recording.span_capture import SpanCapture
 from .outlet import Outlet
-from .pipeline import Pipeline, Source
+from .pipeline import Pipeline
 from .record_writer import RecordWriter
 from .route import Route
 from .run_summary import Summary
 from .score_buffer import ScoreBuffer
 from .score_lines import score_line
+from .source import Source
 from .spool import Spool
 
 

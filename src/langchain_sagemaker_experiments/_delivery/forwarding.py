@@ -217,8 +217,8 @@ class Forwarded:
 
 
 def replay(records: Iterable[Mapping[str, Any]], backend: Backend, timeout: float) -> Forwarded:
-    """Send the finished spans of records to a backend. What is sent a second time is one span to it,
-    since ids are derived from the spans' own.
+    """Send the finished spans of records to a backend. What is sent a second time is one span to
+    it, since ids are derived from the spans' own.
 
     Args:
         records: span records.

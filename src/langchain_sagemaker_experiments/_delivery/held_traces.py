@@ -70,7 +70,9 @@ class HeldTraces:
         return self._lines[key]
 
     def write(self, trace_id: UUID) -> None:
-        """Put a trace that is done on disk, in one write. What of it ends later goes its own way."""
+        """Put a trace that is done on disk, in one write. What of it ends later goes its own
+        way.
+        """
         lines, figures = self._written(trace_id.int)
         self._drop(trace_id.int)
         if lines:

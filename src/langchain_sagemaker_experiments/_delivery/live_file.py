@@ -1,8 +1,8 @@
 """The file to which a durable handler appends a line at the end of each span.
 
-What the file holds and what is known of it change in one assignment. So a line that was cut short (a
-full disk, an exception, a signal whose handler seals the file) is written again from its beginning.
-A line that was written is never written twice.
+What the file holds and what is known of it change in one assignment. So a line that was cut short
+(a full disk, an exception, a signal whose handler seals the file) is written again from its
+beginning. A line that was written is never written twice.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class LiveFile:
         return self._state.figures
 
     def append(self, line: bytes, figures: Summary, lines: int = 1) -> None:
-        """Append one line, or several that belong together. It survives the death of the process from the moment this returns.
+        """Append one line, or several that belong together. It survives the death of the process
+        from the moment this returns.
 
         Raises:
             OSError: the line can't be written. The file is as it was before.
@@ -148,3 +149,8 @@ class LiveFile:
                 self._path.rename(sealed)
             self._sealed = sealed
         return self._sealed
+
+    def close_copy(self) -> None:
+        """In a forked child: close the copy of the parent's file."""
+        if self.handle != CLOSED:
+            os.close(self.handle)

@@ -119,6 +119,11 @@ class Part:
         """Whether its bytes are in the spool folder only."""
         return self.data is None and self.file is not None and self.arrived is None
 
+    def close_copy(self) -> None:
+        """In a forked child: close the copy of the parent's file."""
+        if self.file is not None:
+            self.file.close()
+
 
 class Batch:
     """Spans that left the buffer together, and the parts that were made of them, in order."""

@@ -5,27 +5,24 @@ disk. What moves them from one place to the next; `flush.py` sends them.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from .._record.limits import MAX_PART_BYTES
-from .._recording.faults import Faults
 from .._recording.live_span import LiveSpan
-from .._recording.open_spans import OpenSpans
 from .._storage.keys import PART_PREFIX, new_part_name
 from .buffer import Buffer
 from .held_traces import HeldTraces
-from .live_file import CLOSED, LiveFile
+from .live_file import LiveFile
 from .pace import Pace
 from .parts import Batch, Part
 from .record_writer import RecordWriter
 from .run_summary import Summary
 from .running_spans import add_running
 from .score_buffer import ScoreBuffer
+from .source import Source
 from .spiller import Spiller
 from .spool import Spool
 
@@ -33,18 +30,6 @@ _LOCK_SECONDS: Final = 1.0
 """How long the end of a process waits for another thread that writes a part, before it writes the
 same spans itself.
 """
-
-
-@dataclass(eq=False)
-class Source:
-    """One handler's side: its open spans, and the faults inside its callbacks."""
-
-    open_spans: OpenSpans
-    faults: Faults
-    on_flush: Callable[[], None] = lambda: None
-    """Called at the beginning of a flush."""
-    run_closes: Callable[[], None] = lambda: None
-    """Called when the run is left."""
 
 
 class Pipeline:
@@ -358,17 +343,9 @@ class Pipeline:
         self._buffer.forget()
         self._batches = []
         for one in self._files.values():
-            _close_copy(one)
+            one.close_copy()
         self._files, self._live = {}, None
         self.spool.after_fork()
         self.scores.after_fork()
         for source in self.sources:
             source.open_spans.after_fork()
-
-
-def _close_copy(one: LiveFile | Part) -> None:
-    if isinstance(one, LiveFile):
-        if one.handle != CLOSED:
-            os.close(one.handle)
-    elif one.file is not None:
-        one.file.close()

@@ -1,5 +1,5 @@
-"""A finished (or still running) `LiveSpan` → its line of JSON, as `docs/record.md` says. Runs at the
-flush.
+"""A finished (or still running) `LiveSpan` → its line of JSON, as `docs/record.md` says. Runs at
+the flush.
 
 Each value goes the same way: media out, the user's function, secrets masked, cut where it is too
 long; what several values share is planned after that, and the lines are joined.
@@ -243,7 +243,9 @@ def _after_frame(line: bytes) -> int:
 
 
 def _held(span: LiveSpan) -> frozenset[str]:
-    """Return the fields whose values hold something by reference, and so were masked on their way."""
+    """Return the fields whose values hold something by reference, and so were masked on their
+    way.
+    """
     return frozenset(
         name
         for name, value in (("inputs", span.inputs), ("outputs", span.outputs))

@@ -16,8 +16,8 @@ from .._recording.live_span import LiveSpan
 from ..exceptions import DestinationError
 from .flush_result import FlushResult
 from .outlet import Outlet
-from .pipeline import Source
 from .run_outlets import outlets_of
+from .source import Source
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,9 @@ class ScoreBuffer:
         self._lines: list[bytes] = []
         self._size = 0
         self._waiting: list[tuple[str, bytes]] = []
-        """Parts whose upload failed; they keep their names, so that a second try doubles nothing."""
+        """Parts whose upload failed; they keep their names, so that a second try doubles
+        nothing.
+        """
         self._file: Path | None = None
         self._handle = -1
         self._sums: dict[str, tuple[float, int]] = {}

@@ -23,8 +23,8 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
     """Return the destination that writes to `run`.
 
     Raises:
-        DestinationError: `run` is neither a `Run`, nor a `BotoRun`, nor an `OfflineRun`, nor an object
-            with a `log_file` method.
+        DestinationError: `run` is neither a `Run`, nor a `BotoRun`, nor an `OfflineRun`, nor an
+            object with a `log_file` method.
     """
     if isinstance(run, OfflineRun):
         return OfflineDestination(run)
@@ -42,8 +42,10 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
         else f"{type(run).__name__} {run!r:.80}"
     )
     raise DestinationError(
-        f"SageMakerCallbackHandler was given {given} as its run, which can't take records: it has no log_file method. "
-        "Give it a Run (from sagemaker.experiments.run in sagemaker 2, sagemaker.core.experiments.run in sagemaker 3), an "
+        f"SageMakerCallbackHandler was given {given} as its run, which can't take records: it has "
+        f"no log_file method. "
+        "Give it a Run (from sagemaker.experiments.run in sagemaker 2, "
+        "sagemaker.core.experiments.run in sagemaker 3), an "
         "BotoRun, an OfflineRun, or nothing at all inside a `with Run(...)`."
     )
 

@@ -26,7 +26,9 @@ RUN_SCHEME: Final = "runs:/"
 """How MLflow writes the address of something in a run: `runs:/{run id}/{path}`."""
 _PURPOSE: Final = "An MLflow run"
 _MAX_KEY: Final = 250
-"""Characters of a parameter's or metric's name (`mlflow.utils.validation.MAX_ENTITY_KEY_LENGTH`)."""
+"""Characters of a parameter's or metric's name
+(`mlflow.utils.validation.MAX_ENTITY_KEY_LENGTH`).
+"""
 _MAX_VALUE: Final = 6_000
 """Characters of a parameter's value (`MAX_PARAM_VAL_LENGTH`)."""
 _MAX_BATCH: Final = 100
@@ -266,7 +268,8 @@ def _tell_of_a_second_tracer() -> None:
     if settings is not None and not settings.get("disable", False):
         logger.warning(
             "mlflow.langchain.autolog() is on: MLflow will show every trace twice, its own and "
-            "that of SageMakerCallbackHandler. Switch one off, mlflow.langchain.autolog(disable=True)."
+            "that of SageMakerCallbackHandler. Switch one off, "
+            "mlflow.langchain.autolog(disable=True)."
         )
 
 

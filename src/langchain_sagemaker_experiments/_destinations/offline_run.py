@@ -70,7 +70,10 @@ class OfflineRun:
         self._read_so_far: tuple[LogPosition, dict[str, Parameter]] = (LogPosition(), {})
 
     def __repr__(self) -> str:
-        return f"OfflineRun(experiment_name={self.experiment_name!r}, run_name={self.run_name!r}, path={str(self.path)!r})"
+        return (
+            f"OfflineRun(experiment_name={self.experiment_name!r}, run_name={self.run_name!r}, "
+            f"path={str(self.path)!r})"
+        )
 
     def __enter__(self) -> OfflineRun:
         _open_runs.append(self)
@@ -181,7 +184,8 @@ def _parameter_of(entry: Mapping[str, Any]) -> tuple[str, Parameter] | None:
 def _checked(what: str, name: str) -> str:
     if not isinstance(name, str) or len(name) > _MAX_NAME or not _NAME.fullmatch(name):
         raise ValueError(
-            f"{what} {name!r} is no name SageMaker would take: it must be 1 to {_MAX_NAME} letters, digits and hyphens, "
+            f"{what} {name!r} is no name SageMaker would take: it must be 1 to {_MAX_NAME} "
+            f"letters, digits and hyphens, "
             "beginning and ending with a letter or digit."
         )
     return name.lower()

@@ -10,8 +10,9 @@ from typing import Any, Final
 from .._storage.keys import join_address
 
 _MULTIPART_BYTES: Final = 64 * 1024 * 1024
-"""From this size on, which of parts only a single huge span reaches, an upload is cut into pieces. A PUT of bytes at hand
-goes to the socket in one piece; boto3's transfer of pieces reads them 16 KiB at a time."""
+"""From this size on, which of parts only a single huge span reaches, an upload is cut into pieces.
+A PUT of bytes at hand goes to the socket in one piece; boto3's transfer of pieces reads them 16 KiB
+at a time."""
 
 
 def upload(

@@ -125,7 +125,10 @@ def _convert_object(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return f"<{'class' if isinstance(value, type) else 'function'} {value.__module__}.{value.__qualname__}>"
+        return (
+            f"<{'class' if isinstance(value, type) else 'function'} "
+            f"{value.__module__}.{value.__qualname__}>"
+        )
     return f"<{module}.{cls.__qualname__}> {safe_repr(value)}"
 
 

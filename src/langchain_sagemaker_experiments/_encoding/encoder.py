@@ -91,7 +91,7 @@ class Encoder:
             {LargeText: lambda value: value.text, LongList: lambda value: value.items},
         )
 
-    # --- whole --------------------------------------------------------------------------------------
+    # --- whole ------------------------------------------------------------------------------------
     def encode_json(self, value: Any) -> bytes:
         """Return `value` as JSON bytes (UTF-8, one line)."""
         try:
@@ -124,7 +124,7 @@ class Encoder:
             note = f"<{type_name(value)}: can't be encoded: {type(error).__name__}>"
             return orjson.dumps(note)
 
-    # --- with references ----------------------------------------------------------------------------
+    # --- with references --------------------------------------------------------------------------
     def encode(self, value: Any) -> Value:
         """Return `value` with long texts, and known parts of lists, held by reference."""
         if value is None:

@@ -29,8 +29,8 @@ def exact_match(outputs: Any = _NOT_GIVEN, reference_outputs: Any = None) -> Any
 def json_match(outputs: Any = _NOT_GIVEN, reference_outputs: Any = None) -> Any:
     """Return True if outputs and reference outputs are the same JSON value.
 
-    Texts are parsed, also within a fenced block of code; the order of keys does not count. Text that
-    is no JSON matches nothing. Called without arguments, it returns itself.
+    Texts are parsed, also within a fenced block of code; the order of keys does not count. Text
+    that is no JSON matches nothing. Called without arguments, it returns itself.
     """
     if outputs is _NOT_GIVEN:
         return json_match

@@ -1,4 +1,6 @@
-"""What an evaluator sees of a call of the target: the call's values, and LangSmith's older objects."""
+"""What an evaluator sees of a call of the target: the call's values, and LangSmith's older
+objects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a worker has done and not uploaded yet: on disk, from where any worker can bring it to the run.
+"""What a worker has done and not uploaded yet: on disk, from where any worker can bring it to the
+run.
 
 Each worker has a folder of its own, locked while it lives: `workers/{worker}/`, with the spools of
 its handlers. For an `OfflineRun` it lies in the run's folder; for a run in S3, on this machine.

@@ -1,4 +1,6 @@
-"""What evaluators call is recorded apart: traces of the kind `evaluator`, with figures of their own."""
+"""What evaluators call is recorded apart: traces of the kind `evaluator`, with figures of their
+own.
+"""
 
 from __future__ import annotations
 

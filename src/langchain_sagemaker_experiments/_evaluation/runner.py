@@ -64,7 +64,8 @@ def evaluate(
     Raises:
         EvaluationError: an evaluation of this id is another one.
         DestinationError: there is no run, or it can't hold an evaluation.
-        FlushError: results could not be brought to the run; they are kept, and the same call goes on.
+        FlushError: results could not be brought to the run; they are kept, and the same call goes
+            on.
         ValueError: an argument is not what it must be.
     """
     functions = list(evaluators)

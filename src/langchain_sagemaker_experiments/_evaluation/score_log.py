@@ -54,8 +54,8 @@ def log_score(
     The recording process may have ended long ago; the Run need not be open, and is not opened.
 
     Args:
-        target: where the trace lies: a `Run`, a `BotoRun`, an `OfflineRun`, the `s3://` address or the folder of
-            a run, or of anything in it.
+        target: where the trace lies: a `Run`, a `BotoRun`, an `OfflineRun`, the `s3://` address or
+            the folder of a run, or of anything in it.
         trace_id: the trace, as `current_trace_id()` or `load_spans` tell it.
         span_id: a span within it; None for the whole trace.
         key: what is scored, such as `helpful`.
@@ -78,7 +78,8 @@ def log_score(
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, load_scores, load_spans, log_score, record_calls
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_scores, load_spans
+        >>> from langchain_sagemaker_experiments import log_score, record_calls
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")

@@ -1,4 +1,6 @@
-"""boto3 clients of a session, with the settings this package wants, and the default bucket of an account."""
+"""boto3 clients of a session, with the settings this package wants, and the default bucket of an
+account.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ _RETRIES: Final = Config(retries={"mode": "standard", "total_max_attempts": 6})
 
 
 def boto_session_of(session: Any) -> Any:
-    """Return the boto3 session of a `sagemaker_session`, `session` itself if it is one, or boto3's default.
+    """Return the boto3 session of a `sagemaker_session`, `session` itself if it is one, or boto3's
+    default.
 
     Args:
         session: a boto3 Session, a `Session` of the sagemaker SDK, or None.

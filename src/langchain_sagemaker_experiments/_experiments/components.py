@@ -19,7 +19,9 @@ Parameter = str | int | float
 Tags = list[dict[str, str]]
 
 PAGE_SIZE: Final = 100
-"""Entries of one ListTrialComponents answer: the most there can be; AWS gives 10 to who does not ask."""
+"""Entries of one ListTrialComponents answer: the most there can be; AWS gives 10 to who does not
+ask.
+"""
 _WORKERS: Final = 8
 """Describes on their way at a time."""
 _NOT_FOUND: Final = ("ResourceNotFound", "ResourceNotFoundException")
@@ -109,7 +111,8 @@ def open_component(
     experiment_display_name: str | None = None,
     run_display_name: str | None = None,
 ) -> Component:
-    """Create the experiment, the trial and the trial component of a run, as far as they do not exist yet.
+    """Create the experiment, the trial and the trial component of a run, as far as they do not
+    exist yet.
 
     Args:
         client: a boto3 client for SageMaker.
@@ -233,7 +236,8 @@ def list_components(client: Any, experiment: str) -> list[Listed]:
 
 
 def update(client: Any, name: str, changes: Changes) -> None:
-    """Send changes to a trial component; nothing else of it is touched. Makes no request for no changes.
+    """Send changes to a trial component; nothing else of it is touched. Makes no request for no
+    changes.
 
     Raises:
         ClientError: AWS refused.

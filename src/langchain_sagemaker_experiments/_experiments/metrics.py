@@ -1,4 +1,6 @@
-"""Metrics of a run: checked, batched, sent by BatchPutMetrics, and kept until SageMaker has taken them."""
+"""Metrics of a run: checked, batched, sent by BatchPutMetrics, and kept until SageMaker has taken
+them.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def make_metric(
         step: the iteration it belongs to.
 
     Raises:
-        ValueError: the time is more than two weeks ago or two hours ahead, or the step is not an integer.
+        ValueError: the time is more than two weeks ago or two hours ahead, or the step is not an
+            integer.
     """
     number = float(value)
     if not math.isfinite(number):
@@ -64,11 +67,13 @@ def make_metric(
     when = now if timestamp is None else timestamp.timestamp()
     if not now - _OLDEST <= when <= now + _NEWEST:
         raise ValueError(
-            f"The metric {name!r} was not logged: its time {timestamp} must lie between two weeks ago and two hours ahead."
+            f"The metric {name!r} was not logged: its time {timestamp} must lie between two weeks "
+            f"ago and two hours ahead."
         )
     if step is not None and (not isinstance(step, int) or step < 0):
         raise ValueError(
-            f"The metric {name!r} was not logged: its step must be an integer of 0 or more, not {step!r}."
+            f"The metric {name!r} was not logged: its step must be an integer of 0 or more, not "
+            f"{step!r}."
         )
     return Metric(name[:MAX_METRIC_NAME], number, when, step)
 
@@ -102,7 +107,8 @@ class MetricQueue:
 
         Raises:
             ClientError: AWS refused the request.
-            TrackerError: SageMaker refused some of the metrics for good; they are named and dropped.
+            TrackerError: SageMaker refused some of the metrics for good; they are named and
+                dropped.
         """
         with self._lock:
             waiting, again, refused = self._waiting, [], []

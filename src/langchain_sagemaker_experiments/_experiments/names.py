@@ -10,7 +10,9 @@ from typing import Final
 RUN_TAG: Final = {"Key": "sagemaker:trial-component-source", "Value": "run"}
 """The SDK's `list_runs` lists trial components with this tag (`RUN_TC_TAG` of its `run.py`)."""
 MAX_NAME: Final = 59
-"""Characters of a run's or experiment's name: together, with a hyphen, they must fit SageMaker's 120."""
+"""Characters of a run's or experiment's name: together, with a hyphen, they must fit SageMaker's
+120.
+"""
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
@@ -27,7 +29,8 @@ def checked_name(what: str, name: object) -> str:
     """
     if not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise ValueError(
-            f"{what} {name!r} is not a name that SageMaker accepts: it must be 1 to {MAX_NAME} letters, "
+            f"{what} {name!r} is not a name that SageMaker accepts: it must be 1 to {MAX_NAME} "
+            f"letters, "
             "digits and hyphens, and begin and end with a letter or digit."
         )
     return name.lower()

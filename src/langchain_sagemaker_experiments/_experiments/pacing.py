@@ -20,7 +20,9 @@ THROTTLED: Final = frozenset(
     }
 )
 DESCRIBES_PER_SECOND: Final = 18.0
-"""SageMaker allows approximately 20 DescribeTrialComponent a second in an account; others use them too."""
+"""SageMaker allows approximately 20 DescribeTrialComponent a second in an account; others use them
+too.
+"""
 _ATTEMPTS: Final = 6
 _FIRST_PAUSE: Final = 0.5
 """Seconds before the second attempt; each further pause is twice as long."""

@@ -65,7 +65,8 @@ def export_spans(
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, export_spans, load_spans, record_calls
+        >>> from langchain_sagemaker_experiments import OfflineRun, export_spans, load_spans
+        >>> from langchain_sagemaker_experiments import record_calls
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")
@@ -94,5 +95,6 @@ def format_of(path: Path, format: str | None = None) -> str:
         if name.endswith(ending):
             return found
     raise ValueError(
-        f"{path.name!r} does not say its format: end it in {', '.join(_ENDINGS)}, or name one of {', '.join(FORMATS)} as format."
+        f"{path.name!r} does not say its format: end it in {', '.join(_ENDINGS)}, or name one of "
+        f"{', '.join(FORMATS)} as format."
     )

@@ -35,7 +35,8 @@ def graph_of(runnable: Any) -> dict[str, Any]:
     draw = getattr(runnable, "get_graph", None)
     if not callable(draw):
         raise TypeError(
-            f"log_architecture takes a LangChain runnable or a compiled graph, not {type(runnable).__name__}."
+            f"log_architecture takes a LangChain runnable or a compiled graph, not "
+            f"{type(runnable).__name__}."
         )
     try:
         graph = draw(xray=True)

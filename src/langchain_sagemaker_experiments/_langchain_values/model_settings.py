@@ -36,11 +36,13 @@ _PROVIDERS: Final = {
 # present wins)
 _NAMES: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("gen_ai.request.model", "str", (
-        "model", "model_name", "model_id", "modelId", "engine", "deployment_name", "azure_deployment",
+        "model", "model_name", "model_id", "modelId", "engine", "deployment_name",
+        "azure_deployment",
     )),
     ("gen_ai.request.temperature", "number", ("temperature",)),
     ("gen_ai.request.max_tokens", "number", (
-        "max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "max_tokens_to_sample", "maxTokens",
+        "max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens",
+        "max_tokens_to_sample", "maxTokens",
     )),
     ("gen_ai.request.top_p", "number", ("top_p", "topP")),
     ("gen_ai.request.top_k", "number", ("top_k", "topK")),

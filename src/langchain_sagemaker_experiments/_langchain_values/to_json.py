@@ -233,7 +233,8 @@ _CONVERTERS: Final[tuple[tuple[type, Convert], ...]] = (
 
 
 def has_content(chunk: Any) -> bool:
-    """Return True if a streamed chunk without text holds content: a piece of a tool call, reasoning.
+    """Return True if a streamed chunk without text holds content: a piece of a tool call,
+    reasoning.
 
     The first chunk of many models has only a role, usage or filter results.
     """

@@ -1,6 +1,7 @@
 """Masks secrets in values. The mark `[REDACTED]` takes their place.
 
-Three things are masked: text of a known shape wherever it stands (see `secret_shapes`), the value of
+Three things are masked: text of a known shape wherever it stands (see `secret_shapes`), the value
+    of
 a telling name in a text (`api_key=…`, a header, YAML), and what a dictionary holds under a telling
 name (see `telling_names`). It works on decoded values, so what comes out is as valid as what went
 in. JSON is decoded only where a word of a secret stands in it.

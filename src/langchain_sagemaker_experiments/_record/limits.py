@@ -52,7 +52,7 @@ MAX_REPR_CHARS: Final = 2_000
 MAX_STACKTRACE_CHARS: Final = 20_000
 """Characters of a recorded stack trace; the end, which names the cause, is kept."""
 
-# --- what readers take of data that anybody may have written ----------------------------------------
+# --- what readers take of data that anybody may have written --------------------------------------
 MAX_EXPANDED_PART_BYTES: Final = 512 * 1024 * 1024
 """Bytes of a compressed part after decompression, and of the texts of one row group of a Parquet
 file. Our own parts are about 16 MiB; a few MB of gzip can become gigabytes.

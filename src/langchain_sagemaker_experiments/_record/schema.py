@@ -105,6 +105,6 @@ ESSENTIAL: Final = tuple(name for name, field in FIELDS.items() if field.essenti
 TIMES: Final = tuple(name for name, field in FIELDS.items() if field.column == "time")
 NESTED: Final = tuple(name for name, field in FIELDS.items() if field.column == "json")
 ERROR_ORIGIN: Final = "langchain.error_origin"
-"""Span id of the failure that this one only passed on: the cause counts, what it passed through does
-not.
+"""Span id of the failure that this one only passed on: the cause counts, what it passed through
+does not.
 """

@@ -1,7 +1,7 @@
 """What several values of one part hold is written once: planned, written and resolved here.
 
-A record's field `shared` holds texts and lists under keys. Where a value holds such a text, its JSON
-has `{"$shared": key}`; where a list begins with the items of a shared list, it has
+A record's field `shared` holds texts and lists under keys. Where a value holds such a text, its
+JSON has `{"$shared": key}`; where a list begins with the items of a shared list, it has
 `{"$shared": key, "$take": n}` in the place of the first n items. Keys are known within one part.
 """
 
@@ -22,7 +22,9 @@ from .text import dump_text
 from .value import GrownList, ListPrefix, Value
 
 SHARED: Final = "$shared"
-"""`{"$shared": key}` stands for what is under `key` in the `shared` field of a record of the part."""
+"""`{"$shared": key}` stands for what is under `key` in the `shared` field of a record of the
+part.
+"""
 TAKE: Final = "$take"
 """With it, `{"$shared": key, "$take": n}` in a list stands for the first n items of that list."""
 

@@ -15,8 +15,8 @@ from .span_capture import SpanCapture
 
 
 class ActiveSpan:
-    """A span that is open: what `with handler.span(...) as span` gives. Its methods say what else is
-    to be recorded.
+    """A span that is open: what `with handler.span(...) as span` gives. Its methods say what else
+    is to be recorded.
     """
 
     def __init__(

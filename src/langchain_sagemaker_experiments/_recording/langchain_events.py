@@ -45,7 +45,6 @@ class LangChainEvents(BaseCallbackHandler):
     ignore_custom_event = False
 
     def __init__(self, capture: SpanCapture, *, record_tokens: bool, run_inline: bool) -> None:
-        super().__init__()
         self._faults: Faults = capture.faults
         self._chains = ChainEvents(capture)
         self._models = ModelEvents(capture, record_tokens=record_tokens)
@@ -54,7 +53,7 @@ class LangChainEvents(BaseCallbackHandler):
         if not run_inline:
             self.run_inline = False
 
-    # --- chains -------------------------------------------------------------------------------------
+    # --- chains -----------------------------------------------------------------------------------
     def on_chain_start(self, serialized: Any, inputs: Any, **details: Any) -> None:
         """Open a span for a chain, a graph or its node, a prompt, a parser, a function."""
         try:
@@ -78,7 +77,7 @@ class LangChainEvents(BaseCallbackHandler):
         except BaseException as fault:
             self._faults.note("on_chain_error", fault)
 
-    # --- models -------------------------------------------------------------------------------------
+    # --- models -----------------------------------------------------------------------------------
     def on_llm_start(self, serialized: Any, prompts: list[str], **details: Any) -> None:
         """Open a span for a completion model; `inputs` holds its prompts."""
         try:
@@ -93,7 +92,8 @@ class LangChainEvents(BaseCallbackHandler):
         except BaseException as error:
             self._faults.note("on_chat_model_start", error)
 
-    # Named arguments: LangChain sends this event most, and `**details` would make a dictionary of them.
+    # Named arguments: LangChain sends this event most, and `**details` would make a dictionary of
+    # them.
     def on_llm_new_token(
         self,
         token: Any,
@@ -131,7 +131,7 @@ class LangChainEvents(BaseCallbackHandler):
         except BaseException as fault:
             self._faults.note("on_llm_error", fault)
 
-    # --- tools and retrievers -----------------------------------------------------------------------
+    # --- tools and retrievers ---------------------------------------------------------------------
     def on_tool_start(self, serialized: Any, input_str: str, **details: Any) -> None:
         """Open a span for a tool with its arguments."""
         try:
@@ -174,7 +174,7 @@ class LangChainEvents(BaseCallbackHandler):
         except BaseException as fault:
             self._faults.note("on_retriever_error", fault)
 
-    # --- within a run -------------------------------------------------------------------------------
+    # --- within a run -----------------------------------------------------------------------------
     def on_agent_action(
         self, action: AgentAction, *, run_id: UUID | None = None, **details: Any
     ) -> None:

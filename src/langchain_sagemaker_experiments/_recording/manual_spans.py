@@ -1,4 +1,6 @@
-"""Spans by hand: `span`, `trace`, `log_trace`. They nest with LangChain's runs in either direction."""
+"""Spans by hand: `span`, `trace`, `log_trace`. They nest with LangChain's runs in either
+direction.
+"""
 
 from __future__ import annotations
 

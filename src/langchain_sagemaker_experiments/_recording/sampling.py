@@ -62,7 +62,9 @@ class Sampling:
                 self._held.setdefault(trace_id.int, _HeldTrace()).matters = True
 
     def ended(self, span: LiveSpan) -> list[LiveSpan]:
-        """Take a span of a trace that is not chosen; return the spans that are to be recorded now."""
+        """Take a span of a trace that is not chosen; return the spans that are to be recorded
+        now.
+        """
         key = span.trace_id.int
         with self._lock:
             decision = self._decided.get(key)

@@ -23,7 +23,9 @@ class ToolEvents:
     def tool_started(
         self, serialized: Mapping[str, Any] | None, text: str, details: Details
     ) -> None:
-        """Open a span; inputs are the tool's arguments where LangChain gives them, else its text."""
+        """Open a span; inputs are the tool's arguments where LangChain gives them, else its
+        text.
+        """
         arguments = details.get("inputs")
         inputs = arguments if arguments is not None else text
         name = name_of(serialized, details.get("name"), "tool")

@@ -65,9 +65,15 @@ def explain(error: BaseException, again: str = "flush again") -> str:
     if isinstance(
         error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, ProfileNotFound)
     ):
-        return f"There are no usable AWS credentials ({error}). Set them (aws configure, a role, AWS_PROFILE), then {again}."
+        return (
+            f"There are no usable AWS credentials ({error}). Set them (aws configure, a role, "
+            f"AWS_PROFILE), then {again}."
+        )
     if isinstance(error, NoRegionError):
-        return f"No AWS region is set. Set AWS_DEFAULT_REGION or give the session a region, then {again}."
+        return (
+            f"No AWS region is set. Set AWS_DEFAULT_REGION or give the session a region, then "
+            f"{again}."
+        )
     if isinstance(error, (ConnectionError, HTTPClientError)):
         return f"AWS could not be reached ({error}). Wait for the network, then {again}."
     if isinstance(error, TrackerError):
@@ -86,13 +92,19 @@ def _explain_client(error: ClientError, again: str) -> str:
     operation = error.operation_name
     said = f"{operation} answered {code}: {message}" if message else f"{operation} answered {code}"
     if code in _DENIED:
-        return f"{said}. The credentials need the action {_action(operation)}; allow it (the README has a policy), then {again}."
+        return (
+            f"{said}. The credentials need the action {_action(operation)}; allow it (the "
+            f"README has a policy), then {again}."
+        )
     if code in _EXPIRED:
         return f"{said}. The credentials have expired; renew them, then {again}."
     if code in _INVALID_KEYS:
         return f"{said}. AWS does not accept these credentials; set others, then {again}."
     if code in ("NoSuchBucket", "404", "NotFound"):
-        return f"{said}. The bucket does not exist; create it or give the Run another artifact_bucket, then {again}."
+        return (
+            f"{said}. The bucket does not exist; create it or give the Run another "
+            f"artifact_bucket, then {again}."
+        )
     if code in _THROTTLED:
         return f"{said}. AWS is throttling; botocore's retries were used up. Wait, then {again}."
     return f"{said}. Mend the cause, then {again}."

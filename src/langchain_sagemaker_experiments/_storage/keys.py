@@ -7,7 +7,8 @@ In a folder: `{folder}/{experiment}/{run}/langchain-traces/part-….jsonl`.
 Each part is written once, under a name of its own, so that any number of flushes from any number of
 processes never overwrite each other. A part uploaded a second time has the same name and the same
 content.
-Scores lie beside them: `…/langchain-scores/scores-….jsonl`; what an evaluation must remember between
+Scores lie beside them: `…/langchain-scores/scores-….jsonl`; what an evaluation must remember
+    between
 processes: `…/langchain-evaluations/{evaluation}/`.
 """
 

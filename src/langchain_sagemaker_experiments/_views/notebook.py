@@ -92,7 +92,8 @@ def _node(span: Span, depth: int) -> str:
     children = (
         "".join(_node(child, depth + 1) for child in span.children) if depth < 100 else "<i>…</i>"
     )
-    return f'<details open style="margin-left:1em"><summary>{label}</summary>{values}{children}</details>'
+    inner = f"<summary>{label}</summary>{values}{children}"
+    return f'<details open style="margin-left:1em">{inner}</details>'
 
 
 def _value(name: str, value: Any) -> str:

@@ -14,7 +14,8 @@ from ._stand_ins import load_tools
 HPARAMS: Final[dict[str, Any]] = {"temperature": 0.1, "model_name": "gpt-3.5-turbo-instruct"}
 EXPERIMENT_NAME: Final = "langchain-sagemaker-tracker"
 
-_SYNOPSIS = """You are a playwright. Given the title of play, it is your job to write a synopsis for that title.
+_SYNOPSIS = """You are a playwright. Given the title of play, it is your job to write a synopsis \
+for that title.
 Title: {title}
 Playwright: This is a synopsis for the above play:"""
 _REVIEW = """You are a play critic from the New York Times. \

@@ -11,12 +11,16 @@ from ._openai import Reply, Request
 
 JOKE = "\n\nWhy did the fish blush? Because it saw the ocean's bottom!"
 SYNOPSIS = (
-    "\n\nBeyond the Joystick follows five designers who refuse to make the same game twice. From a text adventure without "
-    "words to a world that ages with its player, the film asks what a game may be when nobody has to win."
+    "\n\nBeyond the Joystick follows five designers who refuse to make the same game twice. From a "
+    "text adventure without "
+    "words to a world that ages with its player, the film asks what a game may be when nobody has "
+    "to win."
 )
 REVIEW = (
-    "\n\nBeyond the Joystick is the rare documentary that trusts its subject. It never explains why games matter; it lets five "
-    "stubborn people show it, frame by frame. A must-see, even for those who have never held a controller."
+    "\n\nBeyond the Joystick is the rare documentary that trusts its subject. It never explains "
+    "why games matter; it lets five "
+    "stubborn people show it, frame by frame. A must-see, even for those who have never held a "
+    "controller."
 )
 OLDEST = "The oldest living person is Ethel Caterham of Surrey, England, who is 116 years old."
 
@@ -51,12 +55,19 @@ def _react(text: str) -> str:
     """One step of a ReAct agent, by how many observations it has made."""
     step = text.count("Observation:") - text.count("Observation: the result of the action")
     if step == 0:
-        return " I need to find out who the oldest person alive is.\nAction: Search\nAction Input: oldest person alive age"
+        return (
+            " I need to find out who the oldest person alive is.\nAction: Search\nAction "
+            "Input: "
+            "oldest person alive age"
+        )
     if step == 1:
         return f" Now I can raise the age to the power.\nAction: Calculator\nAction Input: {_POWER}"
     result = re.findall(r"Observation: Answer: ([0-9.]+)", text)
     number = result[-1] if result else "an unknown number"
-    return f" I now know the final answer.\nFinal Answer: Ethel Caterham is 116; 116 to the power of 1.51 is {number}."
+    return (
+        f" I now know the final answer.\nFinal Answer: Ethel Caterham is 116; 116 to the power "
+        f"of 1.51 is {number}."
+    )
 
 
 def _math(text: str) -> str:

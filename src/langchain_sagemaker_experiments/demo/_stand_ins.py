@@ -92,7 +92,8 @@ def load_tools(names: Sequence[str], llm: Any = None, **options: Any) -> list[An
         if scripted and name == "serpapi":
             search = Tool(
                 name="Search",
-                description="A search engine. Useful for when you need to answer questions about current events.",
+                description="A search engine. Useful for when you need to answer questions about "
+                "current events.",
                 func=lambda query: OLDEST,
                 callbacks=options.get("callbacks"),
             )

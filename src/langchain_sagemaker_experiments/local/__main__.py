@@ -15,7 +15,8 @@ def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m langchain_sagemaker_experiments.local",
-        description="A local SageMaker Experiments and S3. Set the printed variables in the shells that shall use it.",
+        description="A local SageMaker Experiments and S3. Set the printed variables in the shells "
+        "that shall use it.",
     )
     parser.add_argument(
         "--port", type=int, default=0, help="port to listen on (default: a free one)"

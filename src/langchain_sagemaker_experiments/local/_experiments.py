@@ -16,7 +16,7 @@ from ._names import add, find, now, refuse_taken, remove, same
 Request = Mapping[str, Any]
 
 
-# --- create -----------------------------------------------------------------------------------------
+# --- create ---------------------------------------------------------------------------------------
 def create_experiment(backend: Any, request: Request) -> dict[str, Any]:
     """CreateExperiment: a name is taken once."""
     name = request["ExperimentName"]
@@ -70,7 +70,7 @@ def create_trial_component(backend: Any, request: Request) -> dict[str, Any]:
     return {"TrialComponentArn": component.arn}
 
 
-# --- update -----------------------------------------------------------------------------------------
+# --- update ---------------------------------------------------------------------------------------
 def update_experiment(backend: Any, request: Request) -> dict[str, Any]:
     """UpdateExperiment: display name and description."""
     experiment = find(backend, "Experiment", request["ExperimentName"])
@@ -119,7 +119,7 @@ def _set(thing: Any, request: Request, names: tuple[tuple[str, str], ...]) -> No
     thing.last_modified_time = now()
 
 
-# --- associate --------------------------------------------------------------------------------------
+# --- associate ------------------------------------------------------------------------------------
 def associate_trial_component(backend: Any, request: Request) -> dict[str, Any]:
     """AssociateTrialComponent: any number of trials, each once."""
     component = find(backend, "Trial component", request["TrialComponentName"])
@@ -141,7 +141,7 @@ def disassociate_trial_component(backend: Any, request: Request) -> dict[str, An
     return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
 
-# --- delete -----------------------------------------------------------------------------------------
+# --- delete ---------------------------------------------------------------------------------------
 def delete_experiment(backend: Any, request: Request) -> dict[str, Any]:
     """DeleteExperiment: its trials must have been deleted first."""
     experiment = find(backend, "Experiment", request["ExperimentName"])
@@ -182,7 +182,7 @@ def _refuse_used(kind: str, name: str, others: str, names: list[str]) -> None:
         )
 
 
-# --- metrics ----------------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------
 def put_metrics(backend: Any, name: str, data: list[dict[str, Any]]) -> dict[str, Any]:
     """BatchPutMetrics: a step is optional, and two values of one step are two values."""
     component = backend.trial_components.get(name.lower())

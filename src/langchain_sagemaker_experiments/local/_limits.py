@@ -46,7 +46,8 @@ def _check(value: Any, shape: Shape, path: str, found: list[str]) -> None:
         for name in shape.required_members:
             if name not in value:
                 found.append(
-                    f"Value null at '{_join(path, name)}' failed to satisfy constraint: Member must not be null"
+                    f"Value null at '{_join(path, name)}' failed to satisfy constraint: Member "
+                    f"must not be null"
                 )
         for name, member in value.items():
             if name in shape.members and member is not None:
@@ -67,11 +68,13 @@ def _check(value: Any, shape: Shape, path: str, found: list[str]) -> None:
         low, high = shape.metadata.get("min"), shape.metadata.get("max")
         if low is not None and value < low:
             found.append(
-                f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value greater than or equal to {low}"
+                f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value "
+                f"greater than or equal to {low}"
             )
         if high is not None and value > high:
             found.append(
-                f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value less than or equal to {high}"
+                f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value "
+                f"less than or equal to {high}"
             )
 
 
@@ -80,18 +83,21 @@ def _check_size(size: int, shape: Shape, value: Any, path: str, found: list[str]
     shown = str(value)[:60]
     if low is not None and size < low:
         found.append(
-            f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must have length greater than or equal to {low}"
+            f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must have length "
+            f"greater than or equal to {low}"
         )
     if high is not None and size > high:
         found.append(
-            f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must have length less than or equal to {high}"
+            f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must have length "
+            f"less than or equal to {high}"
         )
 
 
 def _check_text(value: str, shape: StringShape, path: str, found: list[str]) -> None:
     if shape.enum and value not in shape.enum:
         found.append(
-            f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: {list(shape.enum)}"
+            f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum "
+            f"value set: {list(shape.enum)}"
         )
     pattern = shape.metadata.get("pattern")
     # Java's \p{...} classes are unknown to Python's re; the few shapes that use them (tags) are

@@ -1,4 +1,6 @@
-"""Lineage artifacts and associations, as far as `Run.log_precision_recall` and its like need them."""
+"""Lineage artifacts and associations, as far as `Run.log_precision_recall` and its like need
+them.
+"""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ def patched_moto(requests: dict[str, int], settings: Settings) -> Iterator[None]
     with _lock:
         if _open:
             raise RuntimeError(
-                "local_sagemaker() is open already in this process; use that one, or leave it first."
+                "local_sagemaker() is open already in this process; use that one, or leave it "
+                "first."
             )
         _open += 1
     try:

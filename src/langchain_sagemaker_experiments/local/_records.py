@@ -35,7 +35,7 @@ _SUMMARY: Final = (
 )
 
 
-# --- describe ---------------------------------------------------------------------------------------
+# --- describe -------------------------------------------------------------------------------------
 def describe_experiment(backend: Any, request: Mapping[str, Any]) -> Record:
     """DescribeExperiment."""
     return _without_tags(experiment_record(find(backend, "Experiment", request["ExperimentName"])))
@@ -56,7 +56,7 @@ def _without_tags(record: Record) -> Record:
     return {key: value for key, value in record.items() if key not in ("Tags", "Parents")}
 
 
-# --- list -------------------------------------------------------------------------------------------
+# --- list -----------------------------------------------------------------------------------------
 def list_trials(backend: Any, request: Mapping[str, Any]) -> Record:
     """ListTrials by experiment, trial component and time, sorted and paged."""
     trials = list(backend.trials.values())
@@ -120,7 +120,7 @@ def _aware(value: Any) -> datetime.datetime:
     return aware
 
 
-# --- search -----------------------------------------------------------------------------------------
+# --- search ---------------------------------------------------------------------------------------
 def search(backend: Any, request: Mapping[str, Any], lag: float) -> Record | None:
     """Search over experiments, trials and trial components; None for other resources, which moto
     serves itself.
@@ -177,7 +177,7 @@ def _all_records(backend: Any, store: str) -> list[Record]:
     return [(experiment_record if store == "experiments" else trial_record)(one) for one in things]
 
 
-# --- records ----------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 def experiment_record(experiment: Any) -> Record:
     """Return an experiment as Search gives it."""
     record = {

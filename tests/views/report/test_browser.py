@@ -21,7 +21,8 @@ from support.browser import Opened
 HOSTILE = (
     "<script>alert('script')</script><img src=x onerror=alert('img')><svg onload=alert('svg')>"
     "</script></style></textarea><iframe src='javascript:alert(1)'></iframe>"
-    "{{ 7*7 }} ${alert('template')} \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202egnirts\u202c שלום مرحبا 🐟👩‍👩‍👧‍👦 \x00"
+    "{{ 7*7 }} ${alert('template')} \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202egnirts\u202c שלום "
+    "مرحبا 🐟👩‍👩‍👧‍👦 \x00"
     '"><a href="https://example.com/">link</a> &amp; &lt;b&gt;'
 )
 
@@ -297,10 +298,12 @@ def test_the_policy_stops_a_script_that_is_not_the_reports_own(
     opened = Opened(chromium.new_page())
     page = opened.open(scenarios)
     page.evaluate(
-        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))"
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: "
+        "'window.ran = true'}))"
     )
     page.evaluate(
-        "document.body.append(Object.assign(document.createElement('img'), {src: 'https://example.com/x.png'}))"
+        "document.body.append(Object.assign(document.createElement('img'), {src: "
+        "'https://example.com/x.png'}))"
     )
     page.wait_for_timeout(100)
     assert page.evaluate("window.ran") is None

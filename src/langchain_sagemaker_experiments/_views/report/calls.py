@@ -1,4 +1,6 @@
-"""What the calls of traces cost and took, by model and tool: what a report can't ask a server for."""
+"""What the calls of traces cost and took, by model and tool: what a report can't ask a server
+for.
+"""
 
 from __future__ import annotations
 

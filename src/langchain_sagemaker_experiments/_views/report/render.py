@@ -55,14 +55,23 @@ class Report:
 
     def __str__(self) -> str:
         uploaded = f", uploaded to {self.uri}" if self.uri else ""
-        return f"{self.path}: {counted(self.traces, 'trace')}, {counted(self.spans, 'span')}, {self.bytes:,} bytes{uploaded}"
+        return (
+            f"{self.path}: {counted(self.traces, 'trace')}, {counted(self.spans, 'span')}, "
+            f"{self.bytes:,} bytes{uploaded}"
+        )
 
     def _repr_html_(self) -> str:
-        link = f'<p><a href="{html.escape(str(self.path), quote=True)}" target="_blank">{html.escape(str(self))}</a></p>'
+        link = (
+            f'<p><a href="{html.escape(str(self.path), quote=True)}" '
+            f'target="_blank">{html.escape(str(self))}</a></p>'
+        )
         if self.bytes > _LARGEST_INLINE or not self.path.is_file():
             return link
         page = html.escape(self.path.read_text("utf-8"), quote=True)
-        return f'{link}<iframe srcdoc="{page}" style="width:100%;height:640px;border:1px solid #ccc;border-radius:8px"></iframe>'
+        return (
+            f'{link}<iframe srcdoc="{page}" style="width:100%;height:640px;border:1px solid '
+            f'#ccc;border-radius:8px"></iframe>'
+        )
 
 
 def render_report(
@@ -98,7 +107,8 @@ def render_report(
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
-        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls, render_report
+        >>> from langchain_sagemaker_experiments import OfflineRun, load_spans, record_calls
+        >>> from langchain_sagemaker_experiments import render_report
         >>> with OfflineRun("runs", experiment_name="jokes", run_name="first") as run:
         ...     with record_calls(run):
         ...         answer = FakeListChatModel(responses=["Blub."]).invoke("a joke")

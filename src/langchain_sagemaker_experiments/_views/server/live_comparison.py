@@ -40,7 +40,8 @@ def _scores(index: SpanIndex) -> dict[int, dict[str, float]]:
     """Run → key → mean of the traces' scores."""
     found: dict[int, dict[str, float]] = {}
     for row in index.ask(
-        "SELECT t.run, s.key, avg(s.score) AS mean FROM live.scores s JOIN traces t USING (trace_id)"
+        "SELECT t.run, s.key, avg(s.score) AS mean FROM live.scores s JOIN traces t USING "
+        "(trace_id)"
         " WHERE s.score IS NOT NULL GROUP BY ALL"
     ):
         found.setdefault(row["run"], {})[row["key"]] = row["mean"]
