@@ -4,18 +4,18 @@ frame of the same spans.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from .._query.source_statements import attribute_number
 from .._query.source_tables import SourceTables
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import MODEL_KINDS, USAGE_NAMES
 from .._record.score import merge_scores, number_of
 from ..exceptions import import_extra
-from .prices import call_cost
+from .prices import rates_of
 from .traces import scores_of
 
 if TYPE_CHECKING:
@@ -188,36 +188,54 @@ def run_parameters(
     }
 
 
+_PROVIDER: Final = "gen_ai.provider.name"
+_USED: Final = ("inputs", "outputs", "was_read", "was_written")
+_USAGE: Final = ", ".join(
+    f"trunc({attribute_number(name)}) AS {column}"
+    for column, name in zip(_USED, USAGE_NAMES, strict=False)
+)
+_USED_CALLS: Final = f"""
+CREATE TEMP TABLE used AS
+SELECT traces.experiment_name, traces.run_name, model, {_USAGE},
+    CASE WHEN json_type(attributes, '$."{_PROVIDER}"') = 'VARCHAR'
+        THEN json_extract_string(attributes, '$."{_PROVIDER}"') ELSE '' END AS provider,
+    try_cast(start_time AS TIMESTAMPTZ)::DATE AS day
+FROM spans JOIN traces ON hash(spans.trace_id) = traces.trace
+WHERE spans.{_OF_MODELS} AND NOT is_graph AND model IS NOT NULL
+"""
+_SUM_OF_COSTS: Final = """
+SELECT experiment_name, run_name, sum((
+    greatest(coalesce(inputs, 0) - coalesce(was_read, 0) - coalesce(was_written, 0), 0) * for_input
+    + coalesce(outputs, 0) * for_output + coalesce(was_read, 0) * for_read
+    + coalesce(was_written, 0) * for_written) / 1e6) AS cost
+FROM used JOIN rates ON rates.model = used.model AND rates.provider = used.provider
+    AND rates.day IS NOT DISTINCT FROM used.day
+    AND coalesce(inputs, 0) >= above AND coalesce(inputs, 0) < below
+WHERE inputs IS NOT NULL OR outputs IS NOT NULL GROUP BY ALL
+"""
+
+
 def run_costs(tables: SourceTables) -> dict[tuple[Any, Any], float]:
     """Return experiment and run → dollars of the model calls whose price is known, at the prices of
     their days. After `run_figures`.
     """
-    names = ("gen_ai.provider.name", *USAGE_NAMES)
-    facts = ", ".join(
-        f"""json_extract(spans.attributes, '$."{name}"')::VARCHAR AS fact_{number}"""
-        for number, name in enumerate(names)
+    tables.connection.execute(_USED_CALLS)
+    tables.connection.execute(
+        "CREATE TEMP TABLE rates (model VARCHAR, provider VARCHAR, day DATE, above DOUBLE,"
+        " below DOUBLE, for_input DOUBLE, for_output DOUBLE, for_read DOUBLE, for_written DOUBLE)"
     )
-    rows = tables.rows(f"""
-        SELECT traces.experiment_name, traces.run_name, any_value(spans.kind) AS kind, spans.model,
-            try_cast(spans.start_time AS TIMESTAMPTZ)::DATE AS day, {facts}, count(*) AS calls
-        FROM spans JOIN traces ON hash(spans.trace_id) = traces.trace
-        WHERE spans.{_OF_MODELS} AND NOT is_graph
-        GROUP BY ALL
-    """)
-    costs: dict[tuple[Any, Any], float] = {}
-    for row in rows:
-        attributes = {"gen_ai.request.model": row["model"]}
-        for number, name in enumerate(names):
-            if row[f"fact_{number}"] is not None:
-                attributes[name] = orjson.loads(row[f"fact_{number}"])
-        day = row["day"]
-        moment = datetime.datetime(day.year, day.month, day.day) if day is not None else None
-        record = {"kind": row["kind"], "attributes": attributes, "start_time": moment}
-        cost = call_cost(record)
-        if cost is not None:
-            owner = (row["experiment_name"], row["run_name"])
-            costs[owner] = costs.get(owner, 0.0) + cost * row["calls"]
-    return costs
+    for row in tables.rows("SELECT DISTINCT model, provider, day FROM used"):
+        tiers = rates_of(row["model"], row["provider"], row["day"])
+        ends = [*(tier.above for tier in tiers[1:]), float("inf")]
+        for number, (tier, below) in enumerate(zip(tiers, ends, strict=False)):
+            above = tier.above if number else 0
+            tables.connection.execute(
+                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [row["model"], row["provider"], row["day"], above, below, *tier[1:]],
+            )
+    return {
+        (row["experiment_name"], row["run_name"]): row["cost"] for row in tables.rows(_SUM_OF_COSTS)
+    }
 
 
 def run_scores(tables: SourceTables) -> dict[tuple[Any, Any], dict[str, list[float]]]:

@@ -115,8 +115,8 @@ def _path(name: str) -> str:
     return f"""'$."{name}"'"""
 
 
-def _number(name: str) -> str:
-    """An attribute as a number that the readers take for a fact."""
+def attribute_number(name: str) -> str:
+    """Return an expression for an attribute as a number, where the readers take it for a fact."""
     text = f"json_extract(attributes, {_path(name)})::VARCHAR"
     value = f"try_cast({text} AS DOUBLE)"
     return f"CASE WHEN {value} >= 0 AND {value} < 9007199254740992 THEN {value} END"
@@ -175,8 +175,8 @@ plain AS (
         files.experiment AS experiment, files.run AS run
     FROM source JOIN files ON files.path = source.filename)
 SELECT file, trace_id, span_id, parent_span_id, kind, name, status, start_time, end_time,
-    duration_ms, session_id, {_MODEL}, trunc({_number(TOKEN_NAMES["input"])})::BIGINT,
-    trunc({_number(TOKEN_NAMES["output"])})::BIGINT, {_number(TO_FIRST_CHUNK)} * 1e3,
+    duration_ms, session_id, {_MODEL}, trunc({attribute_number(TOKEN_NAMES["input"])})::BIGINT,
+    trunc({attribute_number(TOKEN_NAMES["output"])})::BIGINT, {attribute_number(TO_FIRST_CHUNK)} * 1e3,
     CASE WHEN error IS NOT NULL THEN coalesce(json_extract_string(error, '$.type'), 'None') END,
     coalesce(experiment, experiment_name), coalesce(run, run_name), {_GRAPH}, {_KEPT}, {_INPUTS},
     is_strange

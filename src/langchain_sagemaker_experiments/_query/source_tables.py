@@ -49,7 +49,7 @@ from .source_statements import (
     WHOLE_WITH_PARQUET,
 )
 
-MEMORY: Final = "350MB"
+MEMORY: Final = "280MB"
 """What DuckDB may take; beyond it goes to a file in the temporary folder."""
 _BATCH: Final = 64
 """Fetched parts that are given to DuckDB at a time."""
