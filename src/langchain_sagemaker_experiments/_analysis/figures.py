@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from .._query.source_tables import is_source, open_tables
 from .._record.cells import json_text
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import FACTS, MODEL_KINDS, facts_of
 from .prices import rates_of
+from .source_figures import prompts, slowest, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,14 @@ _FIGURES: Final[dict[str, str]] = {
     "input_tokens": "int64",
     "output_tokens": "int64",
 }
+_OF_A_TRACE: Final = (
+    "trace_id",
+    "name",
+    "status",
+    "start_time",
+    "duration_ms",
+    "session_id",
+)
 _NEEDED: Final = (
     "kind",
     "status",
@@ -47,17 +57,27 @@ _NEEDED: Final = (
 
 
 def summarize_spans(
-    spans: Any, by: By | Sequence[By] = "model", *, models_only: bool | None = None
+    spans: Any = None,
+    by: By | Sequence[By] = "model",
+    *,
+    models_only: bool | None = None,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
 ) -> pd.DataFrame:
     """Return tokens, latency percentiles, error rate and time to first token by model, component,
     session, day, run or kind. `summarize` is the older name of this function and goes on working.
 
     Args:
-        spans: a frame of `load_spans` or `scan_spans`; of the latter only the columns needed are
-            read, and the percentiles are
-            exact: each group's values meet on one worker.
+        spans: a frame of `load_spans` or `scan_spans`, or a source as of `load_spans` (a folder, an
+            `s3://` address, a Run), which DuckDB reads whatever its size; None with
+            `experiment_name`. Percentiles are exact: of a lazy frame each group's values meet on
+            one worker.
         by: what a row is of; several for each combination.
         models_only: count model calls only; the default for `by="model"`.
+        experiment_name: with a source, as of `load_spans`.
+        run_name: with a source, as of `load_spans`.
+        sagemaker_session: with a source, as of `load_spans`.
 
     Returns:
         One row a group, in order of the groups: `spans`, `errors`, counts; `error_rate`;
@@ -80,11 +100,16 @@ def summarize_spans(
         [['chat_model', 1, 0.0]]
     """
     keys = _keys(by)
+    only_models = models_only or (models_only is None and keys == ["model"])
+    if is_source(spans):
+        where = (spans, experiment_name, run_name, sagemaker_session)
+        with open_tables(*where) as tables:
+            return summary(tables, keys, _FIGURES, models_only=only_models)
     frame = _with_facts(_without_judges(spans))
     narrow = frame[
         list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))
     ]
-    if models_only or (models_only is None and keys == ["model"]):
+    if only_models:
         narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
     if "day" in keys:
         narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
@@ -173,12 +198,22 @@ def _with_facts(spans: Any) -> Any:
     return spans.assign(**added)
 
 
-def slowest_traces(spans: Any, n: int = 10) -> pd.DataFrame:
+def slowest_traces(
+    spans: Any = None,
+    n: int = 10,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+) -> pd.DataFrame:
     """Return the `n` traces whose root took longest: `trace_id`, `name`, `status`, `start_time`,
-    `duration_ms`, `session_id`.
+    `duration_ms`, `session_id`. The other arguments are those of `summarize_spans`.
     """
+    if is_source(spans):
+        with open_tables(spans, experiment_name, run_name, sagemaker_session) as tables:
+            return slowest(tables, n, _OF_A_TRACE)
     roots = spans[spans["parent_span_id"].isna() & (spans["kind"] != EVALUATOR_KIND)]
-    narrow = roots[["trace_id", "name", "status", "start_time", "duration_ms", "session_id"]]
+    narrow = roots[list(_OF_A_TRACE)]
     found = narrow.nlargest(n, "duration_ms")
     frame = found.compute() if _is_lazy(found) else found
     return frame.sort_values(["duration_ms", "trace_id"], ascending=[False, True]).reset_index(
@@ -186,10 +221,21 @@ def slowest_traces(spans: Any, n: int = 10) -> pd.DataFrame:
     )
 
 
-def repeated_prompts(spans: Any, n: int = 10) -> pd.DataFrame:
+def repeated_prompts(
+    spans: Any = None,
+    n: int = 10,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+) -> pd.DataFrame:
     """Return the `n` prompts that models were given most often: `prompt` (as JSON), `calls`,
-    `input_tokens`.
+    `input_tokens`. The other arguments are those of `summarize_spans`.
     """
+    if is_source(spans):
+        where = (spans, experiment_name, run_name, sagemaker_session)
+        with open_tables(*where, contents=True) as tables:
+            return prompts(tables, n)
     frame = _with_facts(spans)
     narrow = frame[["kind", "inputs", "input_tokens"]]
     narrow = narrow[narrow["kind"].isin(MODEL_KINDS)]
@@ -236,15 +282,22 @@ def cost(
     spans: Any,
     prices: Mapping[str, tuple[float, float]] | None = None,
     by: By | Sequence[By] = "model",
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
 ) -> pd.DataFrame:
     """Return what the model calls cost, by a price table of yours, else at today's prices of
     genai-prices. Tokens of a cache are counted as input here; `trace_table` has their own price.
 
     Args:
-        spans: a frame of `load_spans` or `scan_spans`.
+        spans: a frame or a source, as of `summarize_spans`; None with `experiment_name`.
         prices: model → price of 1,000,000 input tokens and of 1,000,000 output tokens, in one
             currency.
-        by: what a row is of, as of `summarize`.
+        by: what a row is of, as of `summarize_spans`.
+        experiment_name: with a source, as of `load_spans`.
+        run_name: with a source, as of `load_spans`.
+        sagemaker_session: with a source, as of `load_spans`.
 
     Returns:
         One row a group: `input_tokens`, `output_tokens`, `cost`. A model without a price costs NaN:
@@ -262,7 +315,14 @@ def cost(
         [['m', 1.0]]
     """
     names = [by] if isinstance(by, str) else list(by)
-    each = summarize(spans, list(dict.fromkeys((*names, "model"))), models_only=True)
+    each = summarize_spans(
+        spans,
+        list(dict.fromkeys((*names, "model"))),
+        models_only=True,
+        experiment_name=experiment_name,
+        run_name=run_name,
+        sagemaker_session=sagemaker_session,
+    )
     priced = [_price(model, prices) for model in each["model"]]
     each["cost"] = [
         (row_in * price_in + row_out * price_out) / 1e6

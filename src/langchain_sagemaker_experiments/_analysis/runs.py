@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .._query.source_tables import SourceTables, is_source, open_tables
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import MODEL_KINDS, first_token_ms_of
 from .._record.schema import Record
 from .._record.score import number_of
 from ..exceptions import import_extra
+from .source_figures import run_costs, run_figures, run_parameters, run_scores
 from .traces import group_by_trace, rows_of, scores_of, trace_row
 
 if TYPE_CHECKING:
@@ -20,12 +22,23 @@ _MAX_VALUES: Final = 5
 """Of a parameter with more values than this in one run only their number is told."""
 
 
-def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
+def compare_runs(
+    spans: Any = None,
+    *,
+    experiment_name: str | None = None,
+    run_name: str | None = None,
+    sagemaker_session: Any = None,
+) -> pd.DataFrame:
     """Return one row a run, in order of their first trace: how much, how fast, how often wrong, and
     with which parameters.
 
     Args:
-        spans: what `load_spans` gave for an experiment, a folder, or several runs put together.
+        spans: what `load_spans` gave for an experiment, a folder, or several runs put together; or
+            a source as of `load_spans`, which DuckDB reads whatever its size; None with
+            `experiment_name`.
+        experiment_name: with a source, as of `load_spans`.
+        run_name: with a source, as of `load_spans`.
+        sagemaker_session: with a source, as of `load_spans`.
 
     Returns:
         A DataFrame with `experiment_name`, `run_name`; `traces`, `spans`, `model_calls`, counts;
@@ -50,12 +63,40 @@ def compare_runs(spans: pd.DataFrame) -> pd.DataFrame:
         >>> compare_runs(load_spans("runs"))[["run_name", "traces", "errors"]].values.tolist()
         [['first', 1, 0]]
     """
+    if is_source(spans):
+        with open_tables(spans, experiment_name, run_name, sagemaker_session) as tables:
+            return _compare_tables(tables)
     return compare_groups(group_by_trace(rows_of(spans)))
+
+
+def _compare_tables(tables: SourceTables) -> pd.DataFrame:
+    figures = run_figures(tables)
+    costs, scores = run_costs(tables), run_scores(tables)
+    parameters = run_parameters(tables, _PARAMETERS)
+    rows = []
+    for found in figures:
+        owner = (found["experiment_name"], found["run_name"])
+        row = {**found, "cost": costs.get(owner)}
+        row.update({f"score.{key}": _mean(each) for key, each in scores.get(owner, {}).items()})
+        row.update({name: _shown(each) for name, each in parameters.get(owner, {}).items()})
+        rows.append(row)
+    keys = sorted({key for each in scores.values() for key in each})
+    return _frame(rows, keys, sorted({name for each in parameters.values() for name in each}))
+
+
+def _shown(values: list[Any]) -> Any:
+    """A parameter's value, its values where they differ, or how many there are."""
+    if len(values) > _MAX_VALUES:
+        return f"{len(values)} different values"
+    return values[0] if len(values) == 1 else values or None
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
 
 
 def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
     """Do what `compare_runs` does with spans that are put together by trace already."""
-    pd = import_extra("pandas", "analysis", "compare_runs")
     runs: dict[tuple[Any, Any], _Run] = {}
     for group in groups.values():
         row = trace_row(group)
@@ -66,31 +107,35 @@ def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
             for name in ("experiment_name", "run_name")
         )
         runs.setdefault((names[0], names[1]), _Run()).add(row, group)
-    parameters = sorted({name for run in runs.values() for name in run.parameters})
-    keys = sorted({key for run in runs.values() for key in run.scores})
     rows = [
         {
             "experiment_name": experiment,
             "run_name": name,
             **run.figures(),
-            **{f"score.{key}": run.score(key) for key in keys},
-            **{p: run.parameter(p) for p in parameters},
+            **{f"score.{key}": _mean(values) for key, values in run.scores.items()},
+            **{p: _shown(list(values.values())) for p, values in run.parameters.items()},
         }
         for (experiment, name), run in runs.items()
     ]
-    columns = [
-        "experiment_name",
-        "run_name",
-        *_Run().figures(),
-        *(f"score.{key}" for key in keys),
-        *parameters,
-    ]
-    objects = {"experiment_name", "run_name", *parameters}
-    frame = {
-        name: pd.Series([row[name] for row in rows], dtype=object if name in objects else None)
-        for name in columns
-    }
-    return pd.DataFrame(frame)
+    keys = sorted({key for run in runs.values() for key in run.scores})
+    return _frame(rows, keys, sorted({name for run in runs.values() for name in run.parameters}))
+
+
+def _frame(rows: list[dict[str, Any]], keys: list[str], parameters: list[str]) -> pd.DataFrame:
+    pd = import_extra("pandas", "analysis", "compare_runs")
+    figures = _Run().figures()
+    scores = [f"score.{key}" for key in keys]
+    kinds: dict[str, Any] = dict.fromkeys(("experiment_name", "run_name", *parameters), object)
+    kinds.update(
+        {name: "int64" if type(value) is int else "float64" for name, value in figures.items()}
+    )
+    columns = ["experiment_name", "run_name", *figures, *scores, *parameters]
+    return pd.DataFrame(
+        {
+            name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(name, "float64"))
+            for name in columns
+        }
+    )
 
 
 class _Run:
@@ -126,16 +171,6 @@ class _Run:
         for name, value in attributes.items():
             if name.startswith(_PARAMETERS):
                 self.parameters.setdefault(name, {})[repr(value)] = value
-
-    def parameter(self, name: str) -> Any:
-        values = list(self.parameters.get(name, {}).values())
-        if len(values) > _MAX_VALUES:
-            return f"{len(values)} different values"
-        return values[0] if len(values) == 1 else values or None
-
-    def score(self, key: str) -> float:
-        values = self.scores.get(key)
-        return sum(values) / len(values) if values else float("nan")
 
     def figures(self) -> dict[str, Any]:
         return {

@@ -13,8 +13,8 @@ MODEL_KINDS: Final = ("llm", "chat_model", "embedding")
 """Kinds of spans that are calls of a model."""
 TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 """Attribute of a streamed call: seconds to its first token."""
-_MODEL_NAMES: Final = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
-_TOKENS: Final = {side: f"gen_ai.usage.{side}_tokens" for side in ("input", "output")}
+MODEL_NAMES: Final = ("gen_ai.request.model", "gen_ai.response.model", "sagemaker.endpoint_name")
+TOKEN_NAMES: Final = {side: f"gen_ai.usage.{side}_tokens" for side in ("input", "output")}
 _MAX_COUNT: Final = 2**53
 """What JSON, metrics and pandas hold exactly; no call has so many tokens."""
 
@@ -52,17 +52,17 @@ def model_of(attributes: Mapping[str, Any] | None) -> str | None:
     if not attributes:
         return None
     return next(
-        (name for name in map(attributes.get, _MODEL_NAMES) if isinstance(name, str) and name), None
+        (name for name in map(attributes.get, MODEL_NAMES) if isinstance(name, str) and name), None
     )
 
 
 def tokens_of(attributes: Mapping[str, Any] | None, side: Literal["input", "output"]) -> int | None:
     """Return the tokens of a call's input or output; None where they are not told."""
-    value = _amount(attributes, _TOKENS[side])
+    value = _amount(attributes, TOKEN_NAMES[side])
     return int(value) if value is not None else None
 
 
-_USAGE: Final = tuple(
+USAGE_NAMES: Final = tuple(
     f"gen_ai.usage.{name}"
     for name in (
         "input_tokens",
@@ -80,7 +80,7 @@ def usage_of(attributes: Mapping[str, Any] | None) -> tuple[int | None, ...]:
 
     The third and fourth are part of the input, the fifth is part of the output.
     """
-    counts = (_amount(attributes, name) for name in _USAGE)
+    counts = (_amount(attributes, name) for name in USAGE_NAMES)
     return tuple(int(count) if count is not None else None for count in counts)
 
 
