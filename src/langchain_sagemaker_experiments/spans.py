@@ -28,6 +28,7 @@ class SpanKind(str, enum.Enum):
     CHAT_MODEL = "chat_model"
     CUSTOM = "custom"
     EMBEDDING = "embedding"
+    EVALUATOR = "evaluator"
     LLM = "llm"
     PARSER = "parser"
     PROMPT = "prompt"

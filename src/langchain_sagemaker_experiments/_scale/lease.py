@@ -78,9 +78,13 @@ class Lease:
             f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
         )
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         _at_work.discard(self._store.address)
-        self._store.delete(LEASE_KEY)
+        try:
+            self._store.delete(LEASE_KEY)
+        except Exception:
+            if error is None:  # else the error that stopped the work is the one to be seen
+                raise
 
 
 def _dump() -> bytes:

@@ -188,8 +188,8 @@ class S3Store:
         server = (self._client.meta.endpoint_url, self._bucket)
         if server not in _conditional:
             probe = join(COMPACTED_FOLDER, f"_probe-{uuid.uuid4().hex}.json")
+            self.create(probe, b"{}")
             try:
-                self.create(probe, b"{}")
                 _conditional[server] = not self.create(probe, b"{}")
             finally:
                 self.delete(probe)
