@@ -360,5 +360,5 @@ def open_tables(
 
 
 def is_source(spans: Any) -> bool:
-    """Return True if it is no frame of spans, but where spans lie."""
+    """Return True if it is not a frame of spans, but where spans lie."""
     return not hasattr(spans, "columns")
