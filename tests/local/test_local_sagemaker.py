@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from langchain_sagemaker_experiments._destinations.sagemaker_sdk import Sdk
 from langchain_sagemaker_experiments._record import limits as _limits
+from langchain_sagemaker_experiments._storage.object_store import S3Store
 from langchain_sagemaker_experiments.local import (
     LocalSageMaker,
     current_local_sagemaker,
@@ -518,3 +520,19 @@ def test_what_comes_too_fast_is_throttled() -> None:
         assert error.value.response["Error"]["Code"] == "ThrottlingException"
         patient = boto3.client("sagemaker", config=Config(retries={"mode": "standard"}))
         assert patient.describe_trial_component(TrialComponentName="c")
+
+
+def test_of_conditional_writes_at_the_same_time_one_wins(local: LocalSageMaker) -> None:
+    bucket = "conditional-writes"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    stores = [S3Store(boto3.client("s3"), bucket, "prefix") for _ in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(stores)) as pool:
+            for number in range(100):
+                name = f"claim-{number}"
+                won = pool.map(lambda store: store.create(name, b"mine"), stores)  # noqa: B023
+                assert sum(won) == 1
+    finally:
+        sys.setswitchinterval(interval)

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -220,19 +220,24 @@ def _refusal(response: Any, error: Exception) -> tuple[int, Any, Any]:
 @contextmanager
 def _counted_s3(requests: dict[str, int]) -> Iterator[None]:
     """Count S3's requests too; S3 has an entry of its own in moto, and names the action while it
-    answers.
+    answers. Writes come one after the other, so that of two conditional ones one wins.
     """
+    writing = threading.RLock()
     with ExitStack() as stack:
         for name in ("_bucket_response", "_key_response"):
-            counted = _counted_method(getattr(S3Response, name), requests)
+            counted = _counted_method(getattr(S3Response, name), requests, writing)
             stack.enter_context(mock.patch.object(S3Response, name, counted))
         yield
 
 
-def _counted_method(original: Callable[..., Any], requests: dict[str, int]) -> Callable[..., Any]:
+def _counted_method(
+    original: Callable[..., Any], requests: dict[str, int], writing: threading.RLock
+) -> Callable[..., Any]:
     def respond(self: Any, request: Any, full_url: str) -> Any:
         try:
-            return original(self, request, full_url)
+            # moto looks whether a key is there, and writes it later.
+            with writing if request.method == "PUT" else nullcontext():
+                return original(self, request, full_url)
         finally:
             action = self.data.get("Action") or request.method
             requests[action] = requests.get(action, 0) + 1
