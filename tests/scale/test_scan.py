@@ -4,6 +4,8 @@ as asked.
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ import pytest
 from made_spans import write_run
 
 from langchain_sagemaker_experiments import (
+    OfflineRun,
     SageMakerCallbackHandler,
+    Span,
     SpanReadError,
     SpanReadWarning,
     athena_ddl,
     compact,
     cost,
     load_spans,
+    log_score,
     repeated_prompts,
     scan_spans,
     slowest_traces,
@@ -217,6 +222,60 @@ def test_the_athena_table_has_the_files_columns_and_places() -> None:
         athena_ddl("s3://b/p", experiments=["e"], runs=["r"], since="yesterday")
     with pytest.raises(ValueError, match="is no s3:// address that fits"):
         athena_ddl("s3://b/p'--", experiments=["e"], runs=["r"])
+
+
+def test_the_athena_table_of_scores_has_the_records_fields(tmp_path: Path) -> None:
+    names = {"experiments": ["e"], "runs": ["one"]}
+    spans = athena_ddl("s3://b/p", **names)
+    both = athena_ddl("s3://b/p", **names, scores_table="my_scores")
+    assert both.startswith(spans)
+    table = both.removeprefix(spans)
+    assert "CREATE EXTERNAL TABLE IF NOT EXISTS `my_scores`" in table
+    columns = re.findall(r"^  `(\w+)`", table, re.MULTILINE)
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="one")
+    with run:
+        log_score(run, trace_id="t", key="k", score=1)
+    (part,) = (run.path / "langchain-scores").iterdir()
+    assert set(columns) == set(json.loads(part.read_bytes()))
+    place = "s3://b/p/${experiment_name}-${run_name}/langchain-scores/"
+    assert f"'storage.location.template' = '{place}'" in table
+    with pytest.raises(ValueError, match="is no name of a table"):
+        athena_ddl("s3://b/p", **names, scores_table="a b")
+
+
+def test_a_scan_has_the_scores_of_each_span_on_request(tmp_path: Path) -> None:
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    for number in range(4):
+        with SageMakerCallbackHandler(run) as handler:
+            trace = handler.log_trace(Span("root", children=[Span("child")]))
+            handler.log_score(trace, key="k", score=number)
+        if number == 1:
+            compact(tmp_path, grace=0)
+    child = load_spans(run).query("name == 'child'").iloc[0]
+    log_score(run, child["trace_id"], child["span_id"], key="part", score="good")
+    columns = ["trace_id", "span_id", "scores"]
+    scanned = scan_spans(tmp_path, columns=columns).compute().sort_values("span_id")
+    loaded = load_spans(tmp_path)[columns].sort_values("span_id")
+    assert scanned["scores"].tolist() == loaded["scores"].tolist()
+    assert scanned["scores"].notna().sum() == 5
+    only = scan_spans(tmp_path, columns=["scores"])["scores"].compute().dropna()
+    assert sum(len(scores) for scores in only) == 5
+    assert "scores" not in scan_spans(tmp_path)
+
+
+def test_what_a_judge_called_counts_in_no_engine(tmp_path: Path) -> None:
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    usage = {"gen_ai.usage.input_tokens": 5, "gen_ai.request.model": "m"}
+    with SageMakerCallbackHandler(run) as handler:
+        for kind in ("chain", "evaluator"):
+            model = Span("model", "llm", attributes=usage)
+            handler.log_trace(Span("root", kind, children=[model]))
+    for spans in (load_spans(tmp_path), scan_spans(tmp_path)):
+        assert summarize(spans, "model")["input_tokens"].tolist() == [5]
+        assert cost(spans, {"m": (1e6, 0)})["cost"].tolist() == [5.0]
+        assert len(slowest_traces(spans)) == 1
+    narrow = load_spans(tmp_path).drop(columns="trace_id")
+    assert summarize(narrow, "model")["input_tokens"].tolist() == [10]
 
 
 def test_the_better_name_of_summarize_is_the_same_function() -> None:

@@ -83,7 +83,7 @@ def summarize_spans(
         One row a group, in order of the groups: `spans`, `errors`, counts; `error_rate`;
             `latency_p50_ms`, `_p90_ms`, `_p99_ms`;
         `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums. What evaluators called
-        does not count (in a frame of `scan_spans` it does).
+        does not count.
 
     Raises:
         ValueError: `by` is none of those.
@@ -121,13 +121,14 @@ summarize = summarize_spans
 
 
 def _without_judges(spans: Any) -> Any:
-    """The spans of the application: those of evaluators' traces left out. A lazy frame is taken as
-    it is; which traces are evaluators' it would have to be read for once more.
+    """The spans of the application: those of evaluators' traces left out. Of a lazy frame kinds and
+    traces are read first.
     """
-    if _is_lazy(spans):
+    if not {"kind", "trace_id"}.issubset(spans.columns):
         return spans
-    judged = spans.loc[spans["kind"] == EVALUATOR_KIND, "trace_id"]
-    return spans[~spans["trace_id"].isin(judged)] if len(judged) else spans
+    judged = spans[spans["kind"] == EVALUATOR_KIND]["trace_id"]
+    traces = set(judged.compute() if _is_lazy(spans) else judged)
+    return spans[~spans["trace_id"].isin(list(traces))] if traces else spans
 
 
 def _keys(by: By | Sequence[By]) -> list[str]:

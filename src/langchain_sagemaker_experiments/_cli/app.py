@@ -295,6 +295,10 @@ def ddl(
     run: Annotated[list[str], typer.Option("--run", "-r", help="A run; may be repeated.")],
     table: Annotated[str, typer.Option(help="The table's name.")] = "langchain_spans",
     since: Annotated[str, typer.Option(help="The first day.")] = "2025-01-01",
+    scores_table: Annotated[
+        str | None,
+        typer.Option(help="Also a table of the scores, of this name.", show_default=False),
+    ] = None,
 ) -> None:
     """Print the table definition for Athena. With partition projection, so that no crawler is
     needed.
@@ -303,7 +307,14 @@ def ddl(
 
     try:
         typer.echo(
-            athena_ddl(address, table=table, experiments=experiment, runs=run, since=since),
+            athena_ddl(
+                address,
+                table=table,
+                experiments=experiment,
+                runs=run,
+                since=since,
+                scores_table=scores_table,
+            ),
             nl=False,
         )
     except ValueError as error:

@@ -19,6 +19,9 @@ _ANSWERS: Final = ("gen_ai.response.", "gen_ai.usage.", "langchain.", "gen_ai.co
 """Attributes of a call that are no settings of the model."""
 
 
+_Settings = tuple[tuple[str, Parameter], ...]
+
+
 class Summary:
     """Adds up finished spans.
 
@@ -28,8 +31,9 @@ class Summary:
 
     def __init__(self, parameters_of: ParametersOf) -> None:
         self._parameters_of = parameters_of
-        self._last_asked: list[tuple[str, Any]] = []
-        self._settings: dict[tuple[tuple[str, Parameter], ...], None] = {}
+        # Shared by summaries of a kind: a summary of few spans sees what the one before has seen.
+        self._last: list[tuple[list[tuple[str, Any]], _Settings]] = [([], ())]
+        self._settings: dict[_Settings, None] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -45,7 +49,9 @@ class Summary:
 
     def empty(self) -> Summary:
         """Return a summary of the same kind that has counted nothing."""
-        return Summary(self._parameters_of)
+        found = Summary(self._parameters_of)
+        found._last = self._last
+        return found
 
     def plus(self, *others: Summary) -> Summary:
         """Return a new summary of what this one and the others have counted, settings included."""
@@ -88,10 +94,10 @@ class Summary:
         # Most calls have the settings of the one before: what they ask for looks the same, whatever
         # they were answered.
         asked = [item for item in attributes.items() if not item[0].startswith(_ANSWERS)]
-        if asked == self._last_asked:
-            return
-        self._last_asked = asked
-        settings = tuple(sorted(self._parameters_of(attributes).items()))
+        last_asked, settings = self._last[0]
+        if asked != last_asked:
+            settings = tuple(sorted(self._parameters_of(attributes).items()))
+            self._last[0] = (asked, settings)
         if settings:
             self._settings[settings] = None
 

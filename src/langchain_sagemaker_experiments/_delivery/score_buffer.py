@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._record.limits import MAX_PART_BYTES
-from .._record.score import Score, is_score, number_of
+from .._record.score import Score, number_of
 from .._storage.append_logs import APPEND, write_all
 from .._storage.keys import SCORES_PREFIX, new_part_name
 
@@ -63,7 +63,7 @@ class ScoreBuffer:
             self._lines.append(line)
             self._size += len(line)
             for score in found:
-                if is_score(score):
+                if "score" in score:  # else it says that an evaluation is done with an example
                     self._count(score)
             if self._durable:
                 if self._file is None:

@@ -88,7 +88,7 @@ CONTEXT_SHAPES: Final[tuple[Shape, ...]] = (
         exactly(43, URLSAFE),
     ),
     near("etsy-token", "Etsy", "etsy", exactly(24, LOWER)),
-    near("exa-key", "Exa", "exa", *UUID),
+    near("exa-key", "Exa", ("exa_", "exa-", "exa.", "exa ", 'exa"', "exaapi", "exaApi"), *UUID),
     near("facebook-secret", "Facebook", "facebook", exactly(32, HEX)),
     near(
         "facebook-app-token", "Facebook", "facebook", Run(DIGIT, 15, 16), "|", Run(URLSAFE, 27, 40)

@@ -16,7 +16,7 @@ from .frame import to_frame
 from .parse import parse_part
 from .parts import read_all
 from .problems import Problem, describe
-from .scores import attach_scores, read_scores
+from .scores import attach_scores, read_scores, scores_by_trace
 from .sources import find_all_parts
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_records(
         merged = merge_records(records)
         merged.sort(key=lambda record: record.get("start_time") or "")
         if score_parts:
-            attach_scores(merged, read_scores(score_parts, problems))
+            attach_scores(merged, scores_by_trace(read_scores(score_parts, problems)))
     return merged, problems
 
 

@@ -149,13 +149,29 @@ def _parse(
     return found
 
 
-def attach_scores(records: list[dict[str, Any]], scores: Iterable[Score]) -> None:
-    """Put each score that counts into the field `scores` of its span: that of a trace into its
-    root. Spans without scores get no such field.
-    """
-    by_trace: dict[str, list[Score]] = {}
+ScoresByTrace = dict[str, list[Score]]
+
+
+def scores_by_trace(scores: Iterable[Score]) -> ScoresByTrace:
+    """Return the scores that count, by their trace."""
+    by_trace: ScoresByTrace = {}
     for score in merge_scores(scores):
         by_trace.setdefault(score["trace_id"], []).append(score)
+    return by_trace
+
+
+def attach_scores(
+    records: list[dict[str, Any]], by_trace: ScoresByTrace, *, whole: bool = True
+) -> None:
+    """Put each score into the field `scores` of its span: that of a trace into its root. Spans
+    without scores get no such field.
+
+    Args:
+        records: spans.
+        by_trace: the scores.
+        whole: the records are all there are. A score whose span is not among them goes to the root
+            of the trace, that of a trace without a root to its first span.
+    """
     if not by_trace:
         return
     spans: dict[str, dict[str, Any]] = {}
@@ -164,14 +180,16 @@ def attach_scores(records: list[dict[str, Any]], scores: Iterable[Score]) -> Non
         trace = record["trace_id"]
         if trace in by_trace:
             spans[record["span_id"]] = record
-            if record["parent_span_id"] is None or trace not in roots:
+            if record["parent_span_id"] is None or (whole and trace not in roots):
                 roots[trace] = record
-    for trace, root in roots.items():
+    for trace in {record["trace_id"] for record in spans.values()}:
+        root = roots.get(trace)
         for score in by_trace[trace]:
-            # A span that is not there any more: its score stays with the trace.
-            holder = spans.get(score.get("span_id") or "", root)
-            known = holder.setdefault("scores", []) or []
-            holder["scores"] = [*known, _shown(score)]
+            span_id = score.get("span_id")
+            holder = spans.get(span_id) if span_id else root
+            holder = root if holder is None and whole else holder
+            if holder is not None:
+                holder["scores"] = [*(holder.get("scores") or []), _shown(score)]
 
 
 def _shown(score: Score) -> Score:

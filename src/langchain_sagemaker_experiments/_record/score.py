@@ -7,12 +7,15 @@ and a record with the value None withdraws. A record with `error` says that an e
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
+
+from .times import rfc3339_of_ns
 
 SCORE_SCHEMA_VERSION: Final = 1
 Source = Literal["human", "code", "model"]
@@ -42,7 +45,6 @@ SCORE_FIELDS: Final = (
 """The fields of a score record, in the order in which tables show them."""
 
 _ESSENTIAL: Final = ("score_id", "trace_id", "key", "source", "time")
-_NAMESPACE: Final = uuid.UUID("6f5c9b1e-3c55-4f0c-9a0b-5d7c40f2a6b4")
 _CUT: Final = " … <cut>"
 
 Score = dict[str, Any]
@@ -101,13 +103,14 @@ def now() -> str:
     global _last_ns
     with _clock:
         _last_ns = max(time.time_ns(), _last_ns + 1_000)
-        seconds, rest = divmod(_last_ns, 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1_000:06d}Z"
+        return rfc3339_of_ns(_last_ns)
 
 
 def evaluation_score_id(evaluation_id: str, example_id: str, repetition: int, key: str) -> str:
     """Return the id of an evaluation's score: the same for each try, so that none is doubled."""
-    return str(uuid.uuid5(_NAMESPACE, f"{evaluation_id}\n{example_id}\n{repetition}\n{key}"))
+    named = f"{evaluation_id}\n{example_id}\n{repetition}\n{key}".encode()
+    digest = hashlib.blake2b(named, digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
 def _checked_id(name: str, value: object) -> str:

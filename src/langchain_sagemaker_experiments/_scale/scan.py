@@ -11,7 +11,8 @@ from .._reading import COLUMNS, Problem, to_frame
 from .._reading.parse import parse_parquet, parse_part
 from .._reading.parts import Contents, Part, UnreadablePartError
 from .._reading.problems import describe
-from .._reading.sources import access_to, find_parts, part_at
+from .._reading.scores import attach_scores, read_scores, scores_by_trace
+from .._reading.sources import access_to, find_all_parts, part_at
 from .._record.merge import merge_records
 from .._record.model_facts import FACTS, facts_of
 from .._record.owners import set_owner
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCAN_COLUMNS: Final = (*COLUMNS, *FACTS)
+SCORES: Final = "scores"
+"""A column on request: the scores of a span, those of a trace with its root, as `load_spans` has
+them.
+"""
 Moment = datetime.datetime | datetime.date | str | None
 
 
@@ -53,7 +58,8 @@ def scan_spans(
             elsewhere use the profile of the same name, if it names one, or what boto3 finds there.
         columns: those to read; all of `load_spans`, and `model`, `provider`, `input_tokens`,
             `output_tokens`, `time_to_first_token_ms` and `error_type`, by default. Those that Dask
-            does not need it leaves out by itself.
+            does not need it leaves out by itself. With `scores`, the scores of the source are read
+            now, and go to the workers.
         start: only spans that started at this time or later; a datetime (without a time zone: UTC),
             a date, or ISO 8601 text.
         end: only spans that started before this time.
@@ -75,14 +81,17 @@ def scan_spans(
     dask = import_extra("dask", "scale", "scan_spans")
     dask_frame = import_extra("dask.dataframe", "scale", "scan_spans")
     wanted = list(columns) if columns is not None else list(SCAN_COLUMNS)
-    unknown = [name for name in wanted if name not in SCAN_COLUMNS]
+    unknown = [name for name in wanted if name not in (*SCAN_COLUMNS, SCORES)]
     if unknown:
         raise ValueError(
-            f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}."
+            f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}, {SCORES}."
         )
     begin, until = _utc(start), _utc(end)
     problems: list[Problem] = []
-    found = find_parts(source, experiment_name, run_name, sagemaker_session, problems)
+    found, score_parts = find_all_parts(
+        source, experiment_name, run_name, sagemaker_session, problems
+    )
+    scores = scores_by_trace(read_scores(score_parts, problems)) if SCORES in wanted else {}
     _tell(problems, on_problem)
     parts = [
         (part.address, part.experiment, part.run) for part in found if _may_hold(part, begin, until)
@@ -92,6 +101,7 @@ def scan_spans(
         "end": until,
         "kinds": list(kinds) if kinds is not None else None,
         "on_problem": on_problem,
+        "scores": scores,
         "access": access_to(source, sagemaker_session),
     }
     meta = _shape(to_frame([]), [], wanted)
@@ -130,7 +140,8 @@ class _Read:
             if contents is None:
                 pass
             elif is_parquet(address):
-                records = parse_parquet(address, contents.data, problems, {*wanted, *_FILTERED})
+                needed = {*wanted, *_FILTERED, *(_OF_SCORES if SCORES in wanted else ())}
+                records = parse_parquet(address, contents.data, problems, needed)
             else:
                 records = [
                     {**record, **facts_of(record)}
@@ -138,6 +149,8 @@ class _Read:
                 ]
             if contents is not None:
                 set_owner(records, contents.experiment, contents.run)
+            if SCORES in wanted:
+                attach_scores(records, self._options["scores"], whole=False)
         _tell(problems, self._options["on_problem"])
         return self._chosen(_shape(to_frame(records), records, [*wanted, *_FILTERED]), wanted)
 
@@ -162,6 +175,7 @@ class _Read:
 
 
 _FILTERED: Final = ("status", "start_time", "kind")
+_OF_SCORES: Final = ("trace_id", "span_id", "parent_span_id")
 
 
 def _shape(
@@ -178,6 +192,8 @@ def _shape(
             frame[name] = pd.Series(values, dtype=object)
         else:
             frame[name] = pd.Series(values, dtype="Int64" if kind == "int64" else "float64")
+    if SCORES in wanted:
+        frame[SCORES] = pd.Series([record.get(SCORES) for record in records], dtype=object)
     for name in ("start_time", "end_time"):
         frame[name] = frame[name].dt.as_unit("us")
     return frame[list(dict.fromkeys(wanted))]

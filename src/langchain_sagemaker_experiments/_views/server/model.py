@@ -16,7 +16,7 @@ from ..._query.questions import Questions
 from ..._query.records import PartReader, merged, pick
 from ..._query.search import Searches
 from ..._reading import to_frame
-from ..._reading.scores import attach_scores
+from ..._reading.scores import attach_scores, scores_by_trace
 from ..._record.cells import json_bytes
 from ..._record.schema import OWNERS
 from ..._storage.keys import run_folder_of
@@ -179,7 +179,7 @@ class Model:
         """Return two runs side by side, example by example, of their newest scored traces."""
         traces = self.questions.scored_traces([baseline, candidate], _SCORED)
         records = self._records(traces)
-        attach_scores(records, self._follower.scores.records())
+        attach_scores(records, scores_by_trace(self._follower.scores.records()))
         return score_pair(to_frame(records), baseline, candidate)
 
     def architectures(self) -> list[dict[str, Any]]:
