@@ -28,7 +28,7 @@ from .handler import SageMakerCallbackHandler
 from .spans import Span, SpanKind
 
 if TYPE_CHECKING:
-    from ._analysis.examples import examples_from_spans, load_examples, save_examples
+    from ._analysis.examples import load_examples, save_examples
     from ._analysis.figures import (
         cost,
         repeated_prompts,
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
         summarize_spans,
     )
     from ._analysis.runs import compare_runs
-    from ._analysis.scores import assert_improved, assert_no_worse, compare_scores
+    from ._analysis.score_assertions import assert_improved, assert_no_worse
+    from ._analysis.scores import compare_scores
+    from ._analysis.trace_examples import examples_from_spans
     from ._analysis.traces import trace_table
     from ._calls import record_calls
     from ._delivery.flush_result import FlushResult
@@ -159,10 +161,10 @@ _LAZY = {
         ),
         "._evaluation.built_in",
     ),
-    **dict.fromkeys(
-        ("examples_from_spans", "load_examples", "save_examples"), "._analysis.examples"
-    ),
-    **dict.fromkeys(("assert_improved", "assert_no_worse", "compare_scores"), "._analysis.scores"),
+    **dict.fromkeys(("load_examples", "save_examples"), "._analysis.examples"),
+    "examples_from_spans": "._analysis.trace_examples",
+    **dict.fromkeys(("assert_improved", "assert_no_worse"), "._analysis.score_assertions"),
+    "compare_scores": "._analysis.scores",
     **dict.fromkeys(("aevaluate", "evaluate"), "._evaluation.runner"),
     "EvaluationResults": "._evaluation.results",
     "model_judge": "._evaluation.model_judges",

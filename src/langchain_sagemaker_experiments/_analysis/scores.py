@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from .._reading.load import load_spans
 from ..exceptions import SpanReadError
 from .evaluated import Evaluated, evaluated_examples
+from .key_comparison import KeyComparison
 from .statistics import (
     LEVEL,
     SMALLEST,
@@ -20,7 +21,6 @@ from .statistics import (
     compare_pairs,
     holm,
     is_different,
-    judge,
 )
 
 if TYPE_CHECKING:
@@ -30,60 +30,6 @@ Errors = Literal["skip", "zero"]
 _SIDES: Final = ("baseline", "candidate")
 _MAX_NAMED: Final = 10
 """Examples named in a text; the lists hold all."""
-
-
-@dataclass(frozen=True)
-class KeyComparison:
-    """One key of two runs.
-
-    Attributes:
-        key: the key.
-        baseline_mean: mean of the paired examples in the baseline.
-        candidate_mean: the same in the candidate.
-        paired: the figures of the paired differences.
-        p_adjusted: the p-value, corrected for the number of keys (Holm).
-        different: whether the rule calls the runs different.
-        differences: candidate minus baseline of each paired example.
-        span: the greatest difference that the scores seen allow, at least 1.
-    """
-
-    key: str
-    baseline_mean: float
-    candidate_mean: float
-    paired: Paired
-    p_adjusted: float
-    different: bool
-    differences: dict[str, float]
-    span: float
-
-    def verdict(self) -> str:
-        """Say in a sentence whether the runs differ on this key."""
-        paired = self.paired
-        if not paired.examples:
-            return f"{self.key}: no example has a score in both runs."
-        figures = (
-            f"{self.baseline_mean:.4g} → {self.candidate_mean:.4g}, "
-            f"difference {paired.difference:+.4g} "
-            f"(95 % interval {paired.low:+.4g} to {paired.high:+.4g}), "
-            f"{paired.wins} wins, {paired.ties} ties, {paired.losses} losses, "
-            f"p = {self.p_adjusted:.3g}, {paired.test}"
-        )
-        if self.different:
-            side = "better" if paired.difference > 0 else "worse"
-            return f"{self.key}: the candidate is {side}: {figures}."
-        return f"{self.key}: {self._untold()} {figures}."
-
-    def _untold(self) -> str:
-        count, needed = self.paired.examples, self.paired.needed
-        text = f"no difference can be told from {count} examples"
-        if needed is None:
-            return f"{text}:"
-        return f"{text}; about {max(needed, count + 1):,} would be needed for one of this size:"
-
-    def no_worse(self, margin: float) -> Answer:
-        """Answer whether the candidate is no worse than the baseline by `margin` or more."""
-        values = list(self.differences.values())
-        return judge(values, self.p_adjusted, margin=margin, span=self.span)
 
 
 @dataclass(frozen=True)
@@ -387,62 +333,3 @@ def _named(examples: Sequence[str]) -> str:
     shown = ", ".join(examples[:_MAX_NAMED])
     more = len(examples) - _MAX_NAMED
     return f"{len(examples)} ({shown}{f', and {more} more' if more > 0 else ''})"
-
-
-# --- for tests ----------------------------------------------------------------------------------
-def assert_improved(
-    comparison: Any = None, *, key: str | None = None, **options: Any
-) -> ScoreComparison:
-    """Fail unless the rule calls the candidate better.
-
-    Args:
-        comparison: what `compare_scores` gave, or what it takes, with its other arguments.
-        key: the key that must be better; by default every key compared must.
-        options: further arguments of `compare_scores`.
-
-    Raises:
-        AssertionError: it is worse, or no difference can be told; the message says how many
-            examples would be needed.
-    """
-    found = _comparison(comparison, key, options)
-    short = [o for o in found.keys.values() if not (o.different and o.paired.difference > 0)]
-    if short:
-        raise AssertionError(f"Not improved. {' '.join(one.verdict() for one in short)}")
-    return found
-
-
-def assert_no_worse(
-    comparison: Any = None, *, margin: float = 0.0, key: str | None = None, **options: Any
-) -> ScoreComparison:
-    """Fail unless a loss of `margin` or more is ruled out.
-
-    Args:
-        comparison: what `compare_scores` gave, or what it takes, with its other arguments.
-        margin: what still counts as no worse, in units of the score. With 0 the candidate must be
-            better to pass.
-        key: the key that counts; by default every key compared does.
-        options: further arguments of `compare_scores`.
-
-    Raises:
-        AssertionError: the candidate is worse, or it can't be told from so few examples: a test
-            for "significantly worse" would pass whenever there are few.
-    """
-    found = _comparison(comparison, key, options)
-    answers = [(one, one.no_worse(margin)) for one in found.keys.values()]
-    short = [(one, answer) for one, answer in answers if answer != "no worse"]
-    if short:
-        texts = [f"{answer.capitalize()} (margin {margin:g}). {o.verdict()}" for o, answer in short]
-        raise AssertionError(" ".join(texts))
-    return found
-
-
-def _comparison(given: Any, key: str | None, options: dict[str, Any]) -> ScoreComparison:
-    if not isinstance(given, ScoreComparison):
-        keys = [key] if key is not None else options.pop("keys", None)
-        return compare_scores(given, keys=keys, **options)
-    if key is None:
-        return given
-    if key not in given.keys:
-        raise ValueError(f"The comparison has no key {key!r}; it has {sorted(given.keys)}.")
-    one = given.keys[key]
-    return compare_evaluated(given._sides, keys=[one.key], errors=given.errors)
