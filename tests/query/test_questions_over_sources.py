@@ -27,6 +27,7 @@ from langchain_sagemaker_experiments import (
 )
 from langchain_sagemaker_experiments._query.source_tables import open_tables
 from langchain_sagemaker_experiments._record.score import make_score
+from support.inside import outlet
 
 PRICES = {"small": (1.0, 2.0), "large": (10.0, 20.0)}
 QUESTIONS: dict[str, Any] = {
@@ -230,7 +231,7 @@ def test_a_source_in_s3_and_an_experiment(open_run, session, tmp_path):
                 with handler.span(f"{number}", kind="tool"):
                     pass
                 handler.flush_tracker()
-            address = f"s3://{handler._find_destination().place()[0]}"
+            address = f"s3://{outlet(handler).find_destination().place()[0]}"
     where = {"experiment_name": "experiment", "sagemaker_session": session}
     assert summarize_spans(by="run", **where)["spans"].tolist() == [3, 3]
     assert compare_runs(**where)["run_name"].tolist() == ["one", "two"]

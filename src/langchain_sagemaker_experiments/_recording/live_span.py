@@ -14,7 +14,7 @@ from uuid import UUID
 from .._record.schema import Status
 from .._record.value import NO_VALUE, Value
 
-_BYTES_PER_SPAN: Final = 1_250
+_BYTES_PER_SPAN: Final = 1_150
 
 Facts = Literal["model", "tool", "agent", "retriever"]
 """Which attributes are computed for a span at the flush; see `attributes`."""
