@@ -1,4 +1,4 @@
-"""Parts on their way to a destination: several at a time where it bears that.
+"""Parts on their way to a destination: several at a time where it allows that.
 
 The threads are daemons of our own. Those of `concurrent.futures` take no work once the interpreter
 shuts down, and keep a process alive for as long as a dead network lets them hang.

@@ -12,7 +12,7 @@ class Destination(Protocol):
     """A place that takes parts, parameters and metrics of one run."""
 
     workers: int
-    """How many `write`s it bears at a time, from as many threads."""
+    """How many `write`s it accepts at a time, from as many threads."""
 
     faults: dict[str, int]
     """What went wrong and fails no flush, and how often; the flush reports and empties it."""

@@ -37,7 +37,7 @@ def evaluate(
 ) -> EvaluationResults:
     """Run a target on examples, judge each call, and keep traces and scores in a run.
 
-    Every call is a trace whose root bears the example's id. What fails is recorded, and the others
+    Every call is a trace whose root has the example's id. What fails is recorded, and the others
     go on. Called again after it was killed, here or on another machine, or by several workers at
     once, it makes only the calls that are missing; called with all done, it makes none.
 

@@ -1,4 +1,4 @@
-"""The target of an evaluation: any runnable, graph or function, called so that its trace bears the
+"""The target of an evaluation: any runnable, graph or function, called so that its trace has the
 example.
 """
 

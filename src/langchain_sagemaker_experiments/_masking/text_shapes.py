@@ -218,7 +218,7 @@ TEXT_SHAPES: Final[tuple[Shape, ...]] = (
         [":_auth"],
         rf":_auth(?:Token)?\s{{0,3}}=\s{{0,3}}\"?(?P<secret>{_PLACEHOLDER}[^{_STOP}]{{8,512}})",
         (exactly(36, ALNUM),),
-        before="//registry.npmjs.org/:_authToken=",
+        before="//npm.example.com/:_authToken=",
     ),
     written(
         "netrc-password",

@@ -97,7 +97,7 @@ FIELDS: Final[dict[str, Field]] = {
 """The record's fields, in the order of tables."""
 
 OWNERS: Final = ("experiment_name", "run_name")
-"""Columns that say whose a span is. The place of a part tells them; an exported record bears them.
+"""Columns that say whose a span is. The place of a part tells them; an exported record has them.
 """
 COLUMNS: Final = (*FIELDS, *OWNERS)
 """Columns of a table of spans, in their order."""

@@ -98,7 +98,7 @@ def _is_dead(held: bytes) -> bool:
         age = time.time() - float(lease["time"])
     except (ValueError, KeyError, TypeError):
         return True
-    # A moment in the future is no clock's: it would hold the run for ever.
+    # A moment in the future is no clock's: it would hold the run forever.
     if not -LEASE_SECONDS <= age <= LEASE_SECONDS:
         return True
     state = process_state(lease)
