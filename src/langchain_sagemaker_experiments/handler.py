@@ -46,7 +46,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         durable: write each span to disk as it ends, so that it survives even a killed process.
         spool_dir: folder for what does not fit into memory or could not be uploaded; the platform's
             own place by default.
-        redact: `"secrets"` masks what looks like a secret or bears a telling name. A function
+        redact: `"secrets"` masks what looks like a secret or has a telling name. A function
             additionally sees each string that is recorded, first, and returns what may be recorded
             in its place; a field for which it raises is withheld. None records everything as it is.
         extra_args: passed to every S3 upload, as boto3's `ExtraArgs`: `ServerSideEncryption`,

@@ -120,6 +120,34 @@ def test_two_flushes_and_a_save_at_a_time_write_each_span_once(
     assert Counter(finished(tmp_path)) == {f"{number:03}": 5 for number in range(400)}
 
 
+def test_a_part_that_arrives_while_it_is_written_to_disk_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langchain_sagemaker_experiments._delivery import spool
+
+    run = OfflineRun(tmp_path / "runs", experiment_name="e", run_name="r")
+    handler = SageMakerCallbackHandler(run, spool_dir=tmp_path / "spool")
+    record(handler, "once")
+    (part,) = _parts_made(handler)
+    write = spool.write_file
+
+    def arrive_then_write(path: Path, data: bytes) -> None:
+        if path.name == part.name:
+            part.note_arrival("elsewhere", len(data))
+        write(path, data)
+
+    monkeypatch.setattr(spool, "write_file", arrive_then_write)
+    assert pipeline(handler).to_disk(part)
+    assert list(tmp_path.glob("spool/*/*.jsonl")) == []
+
+
+def _parts_made(handler: SageMakerCallbackHandler) -> list[Any]:
+    from langchain_sagemaker_experiments._delivery.pace import Pace
+
+    pipeline(handler).take_all()
+    return list(pipeline(handler).make_parts(Pace()))
+
+
 # --- metrics --------------------------------------------------------------------------------------
 def test_metrics_of_a_throttled_flush_are_kept_for_the_next(
     sdk: Any, open_run: Any, monkeypatch: pytest.MonkeyPatch

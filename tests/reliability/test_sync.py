@@ -80,7 +80,9 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(
     tmp_path: Path, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from langchain_sagemaker_experiments import sync
-    from langchain_sagemaker_experiments._destinations.boto_run import BotoRunDestination
+    from langchain_sagemaker_experiments._destinations.boto_run_destination import (
+        BotoRunDestination,
+    )
 
     run = offline(tmp_path)
     write = BotoRunDestination.write

@@ -15,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .._experiments.clients import s3_client
 from .._storage.atomic_files import whole_file
 from .._storage.failure_advice import explain
+from .._storage.keys import split_address
+from .._storage.object_store import read_object
 from ..exceptions import FlushError, MissingExtraError, SpanReadError
 
 if TYPE_CHECKING:
@@ -162,10 +164,8 @@ def _read(source: str | Path, sagemaker_session: Any) -> tuple[str, bytes]:
 
 
 def _read_object(address: str, sagemaker_session: Any) -> bytes:
-    bucket, _, key = address.removeprefix("s3://").partition("/")
     try:
-        client = s3_client(sagemaker_session)
-        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        body = read_object(s3_client(sagemaker_session), *split_address(address))
     except (ClientError, BotoCoreError) as error:
         raise SpanReadError(
             f"Examples can't be read from {address}. {explain(error, 'try again')}"

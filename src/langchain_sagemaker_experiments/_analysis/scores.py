@@ -1,4 +1,6 @@
-"""`compare_scores`: a run beside another, example by example, and whether the difference is real."""
+"""`compare_scores`: a run beside another, example by example, and whether the difference is
+real.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def summary(
     groups = ", ".join(f"coalesce({_KEYS.get(key, key)}, '') AS {key}" for key in keys)
     rows = tables.rows(f"""
         SELECT {groups}, count(*) AS spans, count(*) FILTER (status = 'error') AS errors,
-            count(*) FILTER (status = 'error') / count(*) AS error_rate, {_latencies("", "duration_ms", (50, 90, 99))},
+            count(*) FILTER (status = 'error') / count(*) AS error_rate,
+            {_latencies("", "duration_ms", (50, 90, 99))},
             {_TO_FIRST}, {_TOKENS}
         FROM spans WHERE {_OF_MODELS if models_only else "true"} AND {_without_judges(tables)}
         GROUP BY ALL
@@ -130,7 +131,8 @@ def run_figures(tables: SourceTables) -> list[dict[str, Any]]:
                             max(end_time)::TIMESTAMPTZ) / 1e3 END AS duration_ms
             FROM placed GROUP BY trace),
         whole AS (
-            SELECT trace, count(*) AS spans, count(duration_ms) FILTER ({_OF_MODELS}) AS model_calls,
+            SELECT trace, count(*) AS spans,
+                count(duration_ms) FILTER ({_OF_MODELS}) AS model_calls,
                 coalesce(sum(input_tokens) FILTER ({_OF_MODELS}), 0) AS input_tokens,
                 coalesce(sum(output_tokens) FILTER ({_OF_MODELS}), 0) AS output_tokens,
                 min(coalesce(start_time, '')) AS began

@@ -94,9 +94,9 @@ class Part:
     def free(self) -> None:
         """Free the memory and the file of a part that has arrived; any number of times."""
         self.data = None
+        # The file stays known: another thread may be writing it at this moment, and removes it then.
         if self.file is not None:
             self.file.remove()
-            self.file = None
 
     def move_to(self, file: SpoolFile, data: bytes | bytearray) -> None:
         """Write it to disk and free its memory. A part that arrives meanwhile needs no file.

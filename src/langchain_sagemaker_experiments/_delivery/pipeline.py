@@ -1,6 +1,4 @@
-"""Where finished spans are until they have arrived: the buffer, batches, parts in memory, parts on
-disk. What moves them from one place to the next; `flush.py` sends them.
-"""
+"""Where finished spans are until they have arrived; `flush.py` sends them."""
 
 from __future__ import annotations
 

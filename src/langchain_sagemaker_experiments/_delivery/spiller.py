@@ -17,7 +17,7 @@ _PATIENCE: Final = 60.0
 application that stands still.
 """
 _NAP: Final = 0.002
-_BOUND: Final = 1.5
+_BOUND: Final = 1.25
 """Times the budget at which recording waits. What is held is an estimate, and a part is written
 beside the spans it is made of: measured, a process grows by twice the budget at most.
 """

@@ -13,32 +13,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .._experiments import clients
-from .._experiments.components import (
-    Artifact,
-    Changes,
-    Component,
-    Listed,
-    list_components,
-    open_component,
-    update,
-)
+from .._experiments import clients, components
+from .._experiments.components import Artifact, Changes, Listed
 from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
 from .._experiments.places import default_place, known_place
-from .._record.limits import MAX_ARTIFACTS, MAX_STATUS_MESSAGE
-from .._storage.failure_advice import explain
-from .._storage.keys import (
-    ARTIFACT_NAME,
-    DEFAULT_PREFIX,
-    EXPERIMENT_METADATA,
-    MEDIA_TYPE,
-    RUN_METADATA,
-    SCORES_FOLDER,
-    TRACES_FOLDER,
-    split_address,
-    trial_component_name,
-)
+from .._record.limits import MAX_STATUS_MESSAGE
+from .._storage.keys import DEFAULT_PREFIX, trial_component_name
 from .base import Parameter
 from .run_limits import bounded_parameters, shorten
 from .s3_upload import upload
@@ -51,19 +32,22 @@ _open_runs: list[BotoRun] = []
 class BotoRun:
     """A SageMaker Experiments run that needs boto3 and nothing of the sagemaker SDK.
 
-    It logs what the SDK's `Run` logs, to the same places: `load_run`, `list_runs` and `ExperimentAnalytics` read it, and
-    it opens runs that the SDK made. Use it where the SDK is too large or too slow to import: in Lambda functions and
-    slim containers. Any number of threads may log to one run.
+    It logs what the SDK's `Run` logs, to the same places: `load_run`, `list_runs` and
+    `ExperimentAnalytics` read it, and it opens runs that the SDK made. Use it where the SDK is too
+    large or too slow to import: in Lambda functions and slim containers. Any number of threads may
+    log to one run.
 
-    With `with`, the run's status and times are kept too, and what was logged is sent at the end. Without it, nothing is
-    sent but by a handler's flush and by `save()`.
+    With `with`, the run's status and times are kept too, and what was logged is sent at the end.
+    Without it, nothing is sent but by a handler's flush and by `save()`.
 
     Args:
-        experiment_name: 1 to 59 letters, digits and hyphens. The experiment is created if it does not exist.
+        experiment_name: 1 to 59 letters, digits and hyphens. The experiment is created if it does
+            not exist.
         run_name: the same for the run; a name is made if none is given.
         boto_session: a boto3 Session, or a `Session` of the sagemaker SDK, whose default bucket is
             used then; boto3's default one if none is given.
-        experiment_display_name: shown by Studio in place of the name; used when the experiment is created.
+        experiment_display_name: shown by Studio in place of the name; used when the experiment is
+            created.
         run_display_name: the same for the run.
         tags: tags for what is created, as boto3 takes them: `[{"Key": …, "Value": …}]`.
         artifact_bucket: bucket of the run's files and traces; the account's default bucket,
@@ -99,7 +83,7 @@ class BotoRun:
         self._owner: str | None = None
         self._lock = threading.RLock()
         self._changes = Changes()
-        self._component: Component = open_component(
+        self._component = components.open_component(
             self._client,
             self.experiment_name,
             self.run_name,
@@ -130,23 +114,28 @@ class BotoRun:
 
     @staticmethod
     def list_runs(experiment_name: str, boto_session: Any = None) -> list[Listed]:
-        """Return the runs of an experiment, newest first: each with `name` (the run's), `status` and `created`.
+        """Return the runs of an experiment, newest first: each with `name` (the run's), `status`
+        and `created`.
 
         Raises:
             ClientError: there is no such experiment, or AWS refused.
         """
-        found = list_components(clients.sagemaker_client(boto_session), experiment_name.lower())
+        found = components.list_components(
+            clients.sagemaker_client(boto_session), experiment_name.lower()
+        )
         return [
             Listed(run_name_of(one.name, experiment_name), one.status, one.created) for one in found
         ]
 
-    # --- logging ----------------------------------------------------------------------------------------------------
+    # --- logging ----------------------------------------------------------------------------------
     def log_parameter(self, name: str, value: Parameter) -> None:
         """Set one parameter; a later value of the same name replaces it."""
         self.log_parameters({name: value})
 
     def log_parameters(self, parameters: Mapping[str, Parameter]) -> None:
-        """Set parameters, at most 300 a run: names to text or numbers. What is too long is cut with a mark."""
+        """Set parameters, at most 300 a run: names to text or numbers. What is too long is cut with
+        a mark.
+        """
         with self._lock:
             accepted = bounded_parameters(parameters, self._component.parameters)
             for name in parameters.keys() - accepted.keys():
@@ -164,7 +153,8 @@ class BotoRun:
         timestamp: datetime.datetime | None = None,
         step: int | None = None,
     ) -> None:
-        """Log one value of a metric. Ten at a time are sent; NaN and infinity are left out with a warning.
+        """Log one value of a metric. Ten at a time are sent; NaN and infinity are left out with a
+        warning.
 
         Args:
             name: the metric's name.
@@ -173,7 +163,8 @@ class BotoRun:
             step: the iteration it belongs to, 0 or more.
 
         Raises:
-            ValueError: the time is more than two weeks ago or two hours ahead, or the step is not such an integer.
+            ValueError: the time is more than two weeks ago or two hours ahead, or the step is not
+                such an integer.
             ClientError: AWS refused ten metrics; they are kept and sent again with the next ones.
         """
         metric = make_metric(name, value, timestamp, step)
@@ -189,14 +180,10 @@ class BotoRun:
             ValueError: the run shows 60 others already, the most that SageMaker allows.
         """
         with self._lock:
-            known = self._component.outputs if is_output else self._component.inputs
-            if name not in known and len(known) >= MAX_ARTIFACTS:
-                raise ValueError(
-                    f"The artifact {name!r} was not logged: the run has {MAX_ARTIFACTS} already, the most."
-                )
-            known[name] = Artifact(value, media_type)
+            artifact = Artifact(value, media_type)
+            self._component.add_artifact(name, artifact, is_output)
             changed = self._changes.outputs if is_output else self._changes.inputs
-            changed[name] = known[name]
+            changed[name] = artifact
 
     def log_file(
         self,
@@ -232,7 +219,7 @@ class BotoRun:
         with self._lock:
             return dict(self._component.parameters)
 
-    # --- where its files lie ----------------------------------------------------------------------------------------
+    # --- where its files lie ----------------------------------------------------------------------
     def _use_known_place(self) -> None:
         """Go on where the run's traces lie already, if it was opened elsewhere with a place of its
         own.
@@ -245,7 +232,9 @@ class BotoRun:
                 self._bucket, self._prefix = bucket, prefix
 
     def place(self) -> tuple[str, str]:
-        """Return bucket and key prefix of the run's files. The first call may ask STS for the account's number."""
+        """Return bucket and key prefix of the run's files. The first call may ask STS for the
+        account's number.
+        """
         with self._lock:
             if self._bucket is None:
                 default = default_place(self.boto_session, self.s3_client.meta.region_name)
@@ -257,7 +246,8 @@ class BotoRun:
     def upload(
         self, name: str, body: bytes | bytearray | Path, extra_args: Mapping[str, Any]
     ) -> str:
-        """Upload a file below the run's prefix and return its address; create the account's default bucket if needed.
+        """Upload a file below the run's prefix and return its address; create the account's default
+        bucket if needed.
 
         Args:
             name: what follows the prefix in the key.
@@ -280,9 +270,10 @@ class BotoRun:
         clients.create_bucket(self.s3_client, bucket)
         return upload(self.s3_client, bucket, key, body, extra)
 
-    # --- sending ----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
     def save(self) -> None:
-        """Send what was logged and not sent yet: one request for parameters and artifacts, one for ten metrics.
+        """Send what was logged and not sent yet: one request for parameters and artifacts, one for
+        ten metrics.
 
         Raises:
             ClientError: AWS refused. What was not sent is kept for the next time.
@@ -290,9 +281,9 @@ class BotoRun:
         with self._lock:
             changes, self._changes = self._changes, Changes()
             try:
-                update(self._client, self.trial_component_name, changes)
+                components.update(self._client, self.trial_component_name, changes)
             except BaseException:
-                self._changes = _merged(changes, self._changes)
+                self._changes = changes.below(self._changes)
                 raise
         self._metrics.send()
 
@@ -347,19 +338,6 @@ class BotoRun:
             )
 
 
-def _merged(older: Changes, newer: Changes) -> Changes:
-    """Return changes that could not be sent, with those that came meanwhile on top."""
-    return Changes(
-        {**older.parameters, **newer.parameters},
-        {**older.inputs, **newer.inputs},
-        {**older.outputs, **newer.outputs},
-        newer.start_time or older.start_time,
-        newer.end_time or older.end_time,
-        newer.status or older.status,
-        newer.message if newer.status else older.message,
-    )
-
-
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
@@ -367,93 +345,3 @@ def _now() -> datetime.datetime:
 def surrounding_boto_run() -> BotoRun | None:
     """Return the `BotoRun` whose `with` surrounds us, the innermost one."""
     return _open_runs[-1] if _open_runs else None
-
-
-class BotoRunDestination:
-    """Writes below `s3://{bucket}/{prefix}/{trial component}/langchain-traces/` of a `BotoRun`.
-
-    Args:
-        run: the run. It need not be open: what a flush brings is sent at once.
-        extra_args: boto3's ExtraArgs, passed with every part.
-    """
-
-    workers = 4
-
-    def __init__(self, run: BotoRun, extra_args: Mapping[str, Any] | None = None) -> None:
-        self._run = run
-        self._extra_args = dict(extra_args or {})
-        self._address_is_known = False
-        self.faults: dict[str, int] = {}
-
-    def check(self) -> None:
-        """Nothing to check: a `BotoRun` takes records at any time."""
-
-    def write(self, name: str, data: bytes | bytearray) -> str:
-        """Upload one part and return its address."""
-        return self._put(f"{TRACES_FOLDER}/{name}", data, MEDIA_TYPE)
-
-    def read(self, uri: str) -> bytes:
-        """Return the bytes of a part that was stored."""
-        bucket, key = split_address(uri)
-        body: bytes = self._run.s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
-
-    def write_scores(self, name: str, data: bytes | bytearray) -> str:
-        """Upload a part of scores, beside the spans, and return its address."""
-        return self._put(f"{SCORES_FOLDER}/{name}", data, MEDIA_TYPE)
-
-    def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
-        """Upload a file to where `log_file` puts them, and register it; an older one of the same name is replaced."""
-        uri = self._put(name, data, media_type)
-        self._run.log_artifact(artifact, uri, media_type)
-        self._run.save()
-        return uri
-
-    def _put(self, name: str, data: bytes | bytearray, media_type: str) -> str:
-        whose = {EXPERIMENT_METADATA: self._run.experiment_name, RUN_METADATA: self._run.run_name}
-        extra = {"ContentType": media_type, **self._extra_args}
-        extra["Metadata"] = {**whose, **extra.get("Metadata", {})}
-        return self._run.upload(name, data, extra)
-
-    def register(self, uri: str) -> None:
-        """Make an address the run's `langchain-traces` artifact.
-
-        The first one is sent at once, so that readers find the traces of a run that is open or was killed; later ones go
-        with the next `save`, since all of them lie in one folder.
-        """
-        try:
-            self._run.log_artifact(ARTIFACT_NAME, uri, MEDIA_TYPE)
-        except ValueError:
-            logger.info(
-                "The run holds its full number of artifacts; the address is in the parameter %r.",
-                ARTIFACT_NAME,
-            )
-            self._run.log_parameters({ARTIFACT_NAME: uri})
-        if self._address_is_known:
-            return
-        try:
-            self._run.save()
-            self._address_is_known = True
-        except Exception as error:
-            what = f"address of the traces not sent ({type(error).__name__})"
-            self.faults[what] = self.faults.get(what, 0) + 1
-            logger.warning("The run does not show its traces yet. %s", explain(error))
-
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Return the run's parameters."""
-        return self._run.parameters
-
-    def log_parameters(self, parameters: Mapping[str, Parameter]) -> None:
-        """Set parameters."""
-        self._run.log_parameters(parameters)
-        self._run.save()
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log metrics."""
-        for name, value in metrics.items():
-            self._run.log_metric(name, value, step=step)
-        self._run.send_metrics()
-
-    def target(self) -> dict[str, object]:
-        """Return the names of the experiment and the run."""
-        return {"experiment_name": self._run.experiment_name, "run_name": self._run.run_name}

@@ -11,7 +11,8 @@ from typing import Any, Final
 from ..exceptions import DestinationError
 from .any_log_file import LogFileDestination
 from .base import Destination
-from .boto_run import BotoRun, BotoRunDestination, surrounding_boto_run
+from .boto_run import BotoRun, surrounding_boto_run
+from .boto_run_destination import BotoRunDestination
 from .mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run, surrounding_mlflow_run
 from .offline_run import OfflineDestination, OfflineRun, surrounding_offline_run
 from .sagemaker_run import SageMakerRunDestination, is_sagemaker_run

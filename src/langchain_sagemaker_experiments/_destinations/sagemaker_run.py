@@ -30,6 +30,7 @@ from .._storage.keys import (
     run_folder_of,
     split_address,
 )
+from .._storage.object_store import read_object
 from .base import Parameter
 from .run_limits import bounded_parameters
 from .s3_upload import upload
@@ -101,9 +102,7 @@ class SageMakerRunDestination:
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""
-        bucket, key = split_address(uri)
-        body: bytes = self._uploader._s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
+        return read_object(self._uploader._s3_client, *split_address(uri))
 
     def write_scores(self, name: str, data: bytes | bytearray) -> str:
         """Upload a part of scores, beside the spans, and return its address."""

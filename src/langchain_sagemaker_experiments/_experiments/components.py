@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from .._record.limits import MAX_ARTIFACTS
 from .._storage.keys import trial_component_name
 from .names import RUN_TAG, trial_name
 from .pacing import DESCRIBES_PER_SECOND, Pace, call_paced
@@ -62,6 +63,20 @@ class Component:
     start_time: datetime.datetime | None = None
     status: str | None = None
 
+    def add_artifact(self, name: str, artifact: Artifact, is_output: bool) -> None:
+        """Take an artifact; one of the same name is replaced.
+
+        Raises:
+            ValueError: there are as many as SageMaker allows.
+        """
+        known = self.outputs if is_output else self.inputs
+        if name not in known and len(known) >= MAX_ARTIFACTS:
+            raise ValueError(
+                f"The artifact {name!r} was not logged: the run has {MAX_ARTIFACTS} already, the "
+                f"most."
+            )
+        known[name] = artifact
+
 
 @dataclass
 class Changes:
@@ -80,6 +95,18 @@ class Changes:
 
     def __bool__(self) -> bool:
         return any(value for value in vars(self).values())
+
+    def below(self, newer: Changes) -> Changes:
+        """Return these changes, which could not be sent, with those that came meanwhile on top."""
+        return Changes(
+            {**self.parameters, **newer.parameters},
+            {**self.inputs, **newer.inputs},
+            {**self.outputs, **newer.outputs},
+            newer.start_time or self.start_time,
+            newer.end_time or self.end_time,
+            newer.status or self.status,
+            newer.message if newer.status else self.message,
+        )
 
 
 @dataclass(frozen=True)

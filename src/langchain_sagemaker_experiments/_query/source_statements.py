@@ -76,7 +76,8 @@ SELECT files.file, trace_id, span_id, parent_span_id, kind, name, status,
     duration_ms, session_id, model, input_tokens, output_tokens, time_to_first_token_ms, error_type,
     coalesce(files.experiment, experiment_name), coalesce(files.run, run_name), {_GRAPH}, {_KEPT},
     {_INPUTS}, false, file_row_number
-FROM read_parquet({{files}}, filename = true, file_row_number = true, hive_partitioning = false) AS source
+FROM read_parquet({{files}}, filename = true, file_row_number = true,
+    hive_partitioning = false) AS source
 JOIN files ON files.path = source.filename
 """
 
@@ -176,7 +177,8 @@ plain AS (
     FROM source JOIN files ON files.path = source.filename)
 SELECT file, trace_id, span_id, parent_span_id, kind, name, status, start_time, end_time,
     duration_ms, session_id, {_MODEL}, trunc({attribute_number(TOKEN_NAMES["input"])})::BIGINT,
-    trunc({attribute_number(TOKEN_NAMES["output"])})::BIGINT, {attribute_number(TO_FIRST_CHUNK)} * 1e3,
+    trunc({attribute_number(TOKEN_NAMES["output"])})::BIGINT,
+    {attribute_number(TO_FIRST_CHUNK)} * 1e3,
     CASE WHEN error IS NOT NULL THEN coalesce(json_extract_string(error, '$.type'), 'None') END,
     coalesce(experiment, experiment_name), coalesce(run, run_name), {_GRAPH}, {_KEPT}, {_INPUTS},
     is_strange

@@ -10,7 +10,6 @@ theirs for whatever lies in a source.
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,22 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
-from .._reading.parquet import pyarrow, schema
+from .._reading.parquet import pyarrow
 from .._reading.parse import parse_part
 from .._reading.parts import Part, read_all
 from .._reading.problems import Problem, describe
 from .._reading.scores import read_scores
 from .._reading.sources import find_all_parts
-from .._record.cells import json_text
-from .._record.merge import merge_records
-from .._record.model_facts import MODEL_KINDS, facts_of
 from .._record.owners import set_owner
-from .._record.schema import ARCHITECTURE, CLOSED_BECAUSE, START_SEEN, Record
 from .._record.score import Score
-from .._record.times import moment_of, rfc3339
-from .._storage.keys import is_parquet, is_s3_address
+from .._storage.keys import is_parquet
 from .._storage.regular_files import open_regular, read_regular
 from ..exceptions import SpanReadWarning, import_extra
 from .source_statements import (
@@ -48,6 +40,7 @@ from .source_statements import (
     WHOLE,
     WHOLE_WITH_PARQUET,
 )
+from .span_rows import has_our_columns, merged_row, plain_path, row_of
 
 MEMORY: Final = "280MB"
 """What DuckDB may take; beyond it goes to a file in the temporary folder."""
@@ -56,8 +49,6 @@ _BATCH: Final = 64
 _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 """DuckDB passes it over; to the readers the first line is no JSON."""
-_GLOB: Final = frozenset("*?[]{}'\\\n")
-"""Characters that DuckDB takes for patterns in the names of files."""
 
 
 class SourceTables:
@@ -91,7 +82,7 @@ class SourceTables:
         numbers: dict[str, int] = {}
         for part in parts:
             number = numbers.setdefault(part.address, len(numbers))
-            path = _plain_path(part.address)
+            path = plain_path(part.address)
             if path is None:
                 far.append(part)
             else:
@@ -119,7 +110,7 @@ class SourceTables:
 
     def _take(self, file: _File, waiting: list[_File]) -> None:
         if is_parquet(file.address):
-            if _has_our_columns(file.path):
+            if has_our_columns(file.path):
                 self._add_file(file)
                 self._parquet.append(file.path)
             else:
@@ -188,7 +179,7 @@ class SourceTables:
             return
         records = parse_part(file.address, data, self.problems)
         set_owner(records, file.experiment, file.run)
-        rows = [_row(record, file.number, self._contents) for record in records]
+        rows = [row_of(record, file.number, self._contents) for record in records]
         self._insert_rows("parsed", rows)
 
     def _insert_rows(self, table_name: str, rows: list[tuple[Any, ...]]) -> None:
@@ -220,7 +211,7 @@ class SourceTables:
         groups: dict[str, list[dict[str, Any]]] = {}
         for row in self.rows(REPEATED_ROWS):
             groups.setdefault(row["span_id"], []).append(row)
-        self._insert_rows("merged", [_merged_row(rows) for rows in groups.values()])
+        self._insert_rows("merged", [merged_row(rows) for rows in groups.values()])
         self.connection.execute(SPANS if groups else SPANS_WITHOUT_REPEATED)
 
 
@@ -233,81 +224,6 @@ class _File:
     address: str
     experiment: str | None
     run: str | None
-
-
-def _plain_path(address: str) -> str | None:
-    """The path of a file that DuckDB can be told by name; None of any other."""
-    path = os.path.abspath(address)
-    if is_s3_address(address) or not path.isprintable() or _GLOB.intersection(path):
-        return None
-    return path
-
-
-def _has_our_columns(path: str) -> bool:
-    pa = pyarrow()
-    try:
-        there = pa.parquet.read_schema(path)
-    except Exception:
-        return False
-    return all(
-        field.name in there.names and there.field(field.name).type == field.type
-        for field in schema()
-    )
-
-
-def _row(record: Record, number: int, contents: bool) -> tuple[Any, ...]:
-    """The row of a record that the readers read."""
-    attributes = record["attributes"] or {}
-    is_model = record["kind"] in MODEL_KINDS
-    facts = facts_of(record)
-    is_odd = (
-        record["status"] == "running"
-        or attributes.get(START_SEEN, True) is False
-        or CLOSED_BECAUSE in attributes
-    )
-    return (
-        number,
-        *(record[name] for name in ("trace_id", "span_id", "parent_span_id", "kind", "name")),
-        record["status"],
-        # Spans are ordered by this text, also where it tells no time.
-        rfc3339(moment_of(record["start_time"])) or record["start_time"],
-        rfc3339(moment_of(record["end_time"])),
-        float(record["duration_ms"]) if record["duration_ms"] is not None else None,
-        record["session_id"],
-        *(facts[name] for name in ("model", "input_tokens", "output_tokens")),
-        facts["time_to_first_token_ms"],
-        facts["error_type"],
-        record["experiment_name"],
-        record["run_name"],
-        attributes.get(ARCHITECTURE) is True,
-        json_text(attributes) if is_odd or is_model else None,
-        json_text(record["inputs"]) if contents and is_model else None,
-        False,
-    )
-
-
-def _merging_record(row: dict[str, Any]) -> Record:
-    """What the merge of records looks at."""
-    attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
-    error = {"type": row["error_type"]} if row["error_type"] is not None else None
-    return {**row, "attributes": attributes, "error": error}
-
-
-def _merged_row(rows: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
-    """The one row of several of a span."""
-    records = [_merging_record(row) for row in rows]
-    (merged,) = merge_records(records)
-    for row, record in zip(rows, records, strict=True):
-        if record is merged:
-            return tuple(row[name] for name in SPAN_COLUMNS)
-    # An end whose start was not seen, and its start: what the end adds is taken over.
-    row = {name: merged[name] for name in SPAN_COLUMNS}
-    row["error_type"] = merged["error"]["type"] if merged["error"] else None
-    row["attributes"] = json_text(merged["attributes"]) if merged["attributes"] else None
-    if merged["attributes"]:
-        facts = facts_of({"attributes": merged["attributes"], "error": None})
-        row.update({name: facts[name] for name in facts if name in row and name != "error_type"})
-    return tuple(row[name] for name in SPAN_COLUMNS)
 
 
 @contextlib.contextmanager

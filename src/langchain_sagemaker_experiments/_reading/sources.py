@@ -4,12 +4,10 @@ address and a way to its bytes.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,14 +25,8 @@ from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import Access, s3_client
 from .._storage.failure_advice import explain
 from .._storage.keys import (
-    EXPERIMENT_METADATA,
     MANIFEST_KEY,
-    PARQUET_SUFFIX,
-    PART_ENDINGS,
     RUN_FOLDERS_PREFIX,
-    RUN_METADATA,
-    SCORES_FOLDER,
-    TRACES_FOLDER,
     is_evaluation_file,
     is_manifest,
     is_part,
@@ -42,20 +34,16 @@ from .._storage.keys import (
     is_score_part,
     join_address,
     name_of,
-    partitions_of,
-    pieces_of,
     run_folder_of,
     split_address,
-    split_compacted,
 )
-from .._storage.manifest import Manifest, load_manifest, visible
+from .._storage.manifest import Manifest, visible
 from .._storage.regular_files import list_files, read_regular
 from ..exceptions import SpanReadError
 from .experiments import RunPlace, run_places
+from .part_places import MISSING, file_part, manifest_at, parts_at, parts_below, s3_part
 from .parts import Contents, Part, read_part
 from .problems import Problem
-
-_MISSING: Final = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
 
 
 def find_parts(
@@ -137,7 +125,7 @@ def _find(
                 for part in parts
             ]
         if is_s3_address(source):
-            return _of_address(source, s3_client(sagemaker_session))
+            return parts_at(source, s3_client(sagemaker_session))
         if isinstance(source, (str, Path)):
             return _of_folder(Path(source).expanduser(), problems)
     except (ClientError, BotoCoreError) as error:
@@ -160,9 +148,9 @@ def part_at(address: str, experiment: str | None, run: str | None, access: Acces
         SpanReadError: it can't be read.
     """
     if is_s3_address(address):
-        found = _s3_part(access.s3_client(), *split_address(address))
+        found = s3_part(access.s3_client(), *split_address(address))
     else:
-        found = _file_part(address)
+        found = file_part(address)
     return read_part(replace(found, experiment=experiment, run=run))
 
 
@@ -180,7 +168,7 @@ def access_to(source: Any, sagemaker_session: Any) -> Access:
 # --- folders --------------------------------------------------------------------------------------
 def _of_folder(path: Path, problems: list[Problem] | None) -> list[Part]:
     if path.is_file():
-        return [_file_part(str(path))]
+        return [file_part(str(path))]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
     files: list[str] = []
@@ -192,112 +180,11 @@ def _of_folder(path: Path, problems: list[Problem] | None) -> list[Part]:
         elif is_manifest(listed.path):
             read = partial(read_regular, listed.path)
             folder = listed.path[: -len(MANIFEST_KEY) - 1]
-            manifests[folder] = _manifest(listed.path, read)
+            manifests[folder] = manifest_at(listed.path, read)
         elif is_part(listed.path):
             files.append(listed.path)
     counting = sorted(visible(files, manifests), key=lambda address: (name_of(address), address))
-    return [_file_part(address) for address in counting]
-
-
-def _manifest(address: str, read: Callable[[], bytes]) -> Manifest:
-    try:
-        return load_manifest(read())
-    except (ValueError, OSError) as error:
-        raise SpanReadError(
-            f"{address} can't be read ({error}), so it is not known which of the files beside it "
-            "count. Restore it, or remove it together with the Parquet files beside it if the parts "
-            "are all still there."
-        ) from error
-
-
-def _file_part(address: str) -> Part:
-    def read() -> Contents:
-        return Contents(read_regular(address))
-
-    place = os.path.abspath(address)
-    compacted = split_compacted(place)
-    if compacted is not None:
-        return _compacted_part(address, read, compacted[1])
-    *_, experiment, run, folder, _ = ("", "", "", *pieces_of(place))
-    if folder not in (TRACES_FOLDER, SCORES_FOLDER):
-        return Part(address, read)
-    return Part(address, read, experiment, run)
-
-
-def _compacted_part(address: str, read: Callable[[], Contents], name: str) -> Part:
-    owners = partitions_of(name)
-    return Part(address, read, owners.get("experiment_name"), owners.get("run_name"))
-
-
-# --- S3 -------------------------------------------------------------------------------------------
-def _of_address(address: str, client: Any) -> list[Part]:
-    bucket, key = split_address(address)
-    if not bucket:
-        raise SpanReadError(
-            f"{address!r} names no bucket; an address looks like s3://bucket/prefix."
-        )
-    try:
-        if key.endswith((*PART_ENDINGS, PARQUET_SUFFIX)):
-            client.head_object(Bucket=bucket, Key=key)
-            return [_s3_part(client, bucket, key)]
-        parts = parts_below(client, bucket, key)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _MISSING:
-            raise SpanReadError(
-                f"There is nothing at {address}: {explain(error, 'try again')}"
-            ) from error
-        raise
-    if not parts:
-        raise SpanReadError(
-            f"There are no spans at {address}: no object below it ends in .jsonl or .jsonl.gz, and "
-            "none is compacted."
-        )
-    return parts
-
-
-def parts_below(client: Any, bucket: str, prefix: str) -> list[Part]:
-    """Return the parts below a prefix, oldest first."""
-    etags: dict[str, str] = {}
-    manifests: dict[str, Manifest] = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", ()):
-            key = item["Key"]
-            if is_part(key):
-                etags[key] = item.get("ETag", "")
-            elif is_manifest(key):
-                read = partial(_read_object, client, bucket, key)
-                folder = key[: -len(MANIFEST_KEY) - 1]
-                manifests[folder] = _manifest(join_address(bucket, key), read)
-    return [
-        replace(_s3_part(client, bucket, key), etag=etags.get(key, ""))
-        for key in sorted(visible(etags, manifests), key=lambda key: (name_of(key), key))
-    ]
-
-
-def _read_object(client: Any, bucket: str, key: str) -> bytes:
-    body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
-
-
-def _s3_part(client: Any, bucket: str, key: str) -> Part:
-    def read() -> Contents:
-        answer = client.get_object(Bucket=bucket, Key=key)
-        told = answer.get("Metadata", {})
-        return Contents(
-            answer["Body"].read(), told.get(EXPERIMENT_METADATA), told.get(RUN_METADATA)
-        )
-
-    # The folder is the trial component's, "{experiment}-{run}": where one ends and the other begins
-    # it does not tell.
-    compacted = split_compacted(key)
-    if compacted is not None:
-        return _compacted_part(join_address(bucket, key), read, compacted[1])
-    *_, component, folder, _ = ("", "", *pieces_of(key))
-    return Part(
-        join_address(bucket, key),
-        read,
-        run=component if folder in (TRACES_FOLDER, SCORES_FOLDER) else None,
-    )
+    return [file_part(address) for address in counting]
 
 
 # --- MLflow ---------------------------------------------------------------------------------------
@@ -329,7 +216,8 @@ def _of_experiment(
 ) -> list[Part]:
     if not experiment_name:
         raise SpanReadError(
-            "Say what to read: a Run, an s3:// address, a folder, or experiment_name (and run_name)."
+            "Say what to read: a Run, an s3:// address, a folder, or experiment_name (and "
+            "run_name)."
         )
     s3, experiment = s3_client(sagemaker_session), experiment_name.lower()
     region = s3.meta.region_name
@@ -341,7 +229,7 @@ def _of_experiment(
             prefix = f"{place.folder}/{RUN_FOLDERS_PREFIX}"
             found = parts_below(s3, place.bucket, prefix)
         except ClientError as error:
-            if place.is_known or error.response.get("Error", {}).get("Code") not in _MISSING:
+            if place.is_known or error.response.get("Error", {}).get("Code") not in MISSING:
                 refused.append((place, error))
             continue  # where no default bucket is, nothing was put into it
         parts += [replace(part, experiment=experiment, run=place.run) for part in found]

@@ -84,7 +84,8 @@ def scan_spans(
     unknown = [name for name in wanted if name not in (*SCAN_COLUMNS, SCORES)]
     if unknown:
         raise ValueError(
-            f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}, {SCORES}."
+            f"There is no column {', '.join(unknown)}; there are {', '.join(SCAN_COLUMNS)}, "
+            f"{SCORES}."
         )
     begin, until = _utc(start), _utc(end)
     problems: list[Problem] = []

@@ -129,23 +129,13 @@ class S3Store:
 
     def names(self) -> list[str]:
         """Return the names of all objects."""
-        return sorted(self._list())
-
-    def _list(self) -> Iterator[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{self._prefix}/"
-        )
-        for page in pages:
-            for item in page.get("Contents", ()):
-                yield item["Key"][len(self._prefix) + 1 :]
+        found = list_objects(self._client, self._bucket, f"{self._prefix}/")
+        return sorted(key[len(self._prefix) + 1 :] for key, _ in found)
 
     def get(self, name: str) -> bytes | None:
         """Return an object's bytes; None where there is none."""
         with contextlib.suppress(self._client.exceptions.NoSuchKey):
-            body: bytes = self._client.get_object(
-                Bucket=self._bucket, Key=f"{self._prefix}/{name}"
-            )["Body"].read()
-            return body
+            return read_object(self._client, self._bucket, f"{self._prefix}/{name}")
         return None
 
     def put(self, name: str, data: bytes) -> None:
@@ -198,3 +188,16 @@ class S3Store:
 
 _conditional: dict[tuple[str, str], bool] = {}
 """Endpoint and bucket → whether conditional writes are honoured there."""
+
+
+def list_objects(client: Any, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield key and ETag of each object below a prefix, page by page, in order of the keys."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", ()):
+            yield item["Key"], item.get("ETag", "")
+
+
+def read_object(client: Any, bucket: str, key: str) -> bytes:
+    """Return the bytes of an object."""
+    data: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return data
