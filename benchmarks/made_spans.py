@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-WORDS = "the of and retrieval prompt answer model agent fish tool search context price bucket experiment latency".split()  # noqa: SIM905
+WORDS = (  # noqa: SIM905
+    "the of and retrieval prompt answer model agent fish tool search context price bucket "
+    "experiment latency"
+).split()
 NAMES = {
     "agent": "support agent",
     "chat_model": "ChatOpenAI",

@@ -140,9 +140,13 @@ def langfuse() -> Peer:
 
     exporter, counted = InMemorySpanExporter(), [0]
     client = Langfuse(
-        public_key="pk-none", secret_key="sk-none", base_url="http://127.0.0.1:9", span_exporter=exporter,
-        tracer_provider=TracerProvider(), media_upload_thread_count=1,
-    )  # fmt: skip
+        public_key="pk-none",
+        secret_key="sk-none",
+        base_url="http://127.0.0.1:9",
+        span_exporter=exporter,
+        tracer_provider=TracerProvider(),
+        media_upload_thread_count=1,
+    )
 
     def empty() -> None:
         client.flush()

@@ -61,11 +61,15 @@ def by_duckdb(folder: Path) -> Any:
     import duckdb
 
     return duckdb.sql(
-        f"""select model, count(*) spans, sum((status = 'error')::int)::bigint errors, avg((status = 'error')::int) error_rate,
-        quantile_cont(duration_ms, 0.5) latency_p50_ms, quantile_cont(duration_ms, 0.9) latency_p90_ms,
-        quantile_cont(duration_ms, 0.99) latency_p99_ms, quantile_cont(time_to_first_token_ms, 0.5) time_to_first_token_p50_ms,
+        f"""select model, count(*) spans,
+        sum((status = 'error')::int)::bigint errors, avg((status = 'error')::int) error_rate,
+        quantile_cont(duration_ms, 0.5) latency_p50_ms,
+        quantile_cont(duration_ms, 0.9) latency_p90_ms,
+        quantile_cont(duration_ms, 0.99) latency_p99_ms,
+        quantile_cont(time_to_first_token_ms, 0.5) time_to_first_token_p50_ms,
         sum(input_tokens)::bigint input_tokens, sum(output_tokens)::bigint output_tokens
-        from read_parquet('{folder}/**/*.parquet') where kind in ('llm', 'chat_model', 'embedding') group by model order by model"""
+        from read_parquet('{folder}/**/*.parquet')
+        where kind in ('llm', 'chat_model', 'embedding') group by model order by model"""
     ).df()
 
 

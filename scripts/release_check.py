@@ -93,7 +93,8 @@ def closure(package: str) -> set[str]:
     while waiting:
         name = waiting.pop()
         for requirement in distribution(name).requires or ():
-            needed = re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")  # type: ignore[index]
+            name = re.match(r"[\w.-]+", requirement)[0]  # type: ignore[index]
+            needed = name.lower().replace("_", "-")
             if "extra ==" in requirement or needed in found:
                 continue
             try:

@@ -46,9 +46,8 @@ def main() -> None:
                 text = next(
                     name for name in package.getnames() if name.split("/")[-1].startswith("LICENSE")
                 )
-                licenses.append(
-                    f"=== {library['name']}\n\n{package.extractfile(text).read().decode().strip()}\n"
-                )
+                words = package.extractfile(text).read().decode().strip()
+                licenses.append(f"=== {library['name']}\n\n{words}\n")
         print(named)
     (VENDOR / "LICENSES.txt").write_text("\n\n".join(licenses))
     (VENDOR / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

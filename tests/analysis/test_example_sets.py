@@ -25,7 +25,12 @@ from langchain_sagemaker_experiments import (
 from support.applications import echo_chain
 
 GIVEN: list[dict[str, Any]] = [
-    {"id": "one", "inputs": {"topic": "fish"}, "reference_outputs": "They swim.", "metadata": {"n": 1}},
+    {
+        "id": "one",
+        "inputs": {"topic": "fish"},
+        "reference_outputs": "They swim.",
+        "metadata": {"n": 1},
+    },
     {"id": "two", "inputs": {"topic": "cats"}, "reference_outputs": {"answer": ["a", "b"]}},
     {"id": "three", "inputs": "birds, and\n\"more\" {"},
 ]  # fmt: skip

@@ -193,7 +193,8 @@ def test_a_killed_process_is_replayed(receiver: Receiver, run: OfflineRun) -> No
         f"""
         import os, signal
         from langchain_sagemaker_experiments import OfflineRun, Otlp, SageMakerCallbackHandler, Span
-        run = OfflineRun({str(run.path.parent.parent)!r}, experiment_name="experiment", run_name="run-1")
+        folder = {str(run.path.parent.parent)!r}
+        run = OfflineRun(folder, experiment_name="experiment", run_name="run-1")
         handler = SageMakerCallbackHandler(run, forward=[Otlp({receiver.endpoint!r})])
         for number in range(5):
             handler.log_trace(Span(f"trace-{{number}}", children=[Span("step")]))

@@ -236,5 +236,10 @@ def test_metrics_of_a_flush() -> None:
     ):
         summary.add(record)
     assert summary.metrics() == {
-        "traces": 2, "model_calls": 1, "errors": 1, "input_tokens": 5, "output_tokens": 7, "latency_ms": 20.0
-    }  # fmt: skip
+        "traces": 2,
+        "model_calls": 1,
+        "errors": 1,
+        "input_tokens": 5,
+        "output_tokens": 7,
+        "latency_ms": 20.0,
+    }

@@ -381,12 +381,14 @@ def test_it_imports_nothing_of_the_sdk() -> None:
     program = textwrap.dedent(
         """
         import sys
-        from langchain_sagemaker_experiments import BotoRun, SageMakerCallbackHandler, Span, load_spans
+        from langchain_sagemaker_experiments import BotoRun, Span, load_spans
+        from langchain_sagemaker_experiments import SageMakerCallbackHandler
         with BotoRun("experiment", "run") as run:
             handler = SageMakerCallbackHandler(run)
             handler.log_trace(Span("root"))
             handler.flush_tracker()
-        loaded = sorted(n for n in sys.modules if n.split(".")[0] in ("sagemaker", "sagemaker_core", "pandas", "numpy"))
+        unwanted = ("sagemaker", "sagemaker_core", "pandas", "numpy")
+        loaded = sorted(n for n in sys.modules if n.split(".")[0] in unwanted)
         assert not loaded, loaded
         assert len(load_spans(experiment_name="experiment")) == 1
         """

@@ -40,10 +40,9 @@ def public_names() -> dict[str, object]:
 @pytest.mark.parametrize(("name", "value"), public_names().items())
 def test_a_public_name_is_used_by_a_test_and_has_a_docstring(name: str, value: object) -> None:
     last = name.split(".")[-1]
-    if last.startswith(
-        "on_"
-        # LangChain's own; test_handler.py sees to it that each is there, tests/conformance that it records
-    ):
+    # LangChain's own; test_handler.py sees to it that each is there, tests/conformance that it
+    # records.
+    if last.startswith("on_"):
         return
     assert re.search(rf"\b{last}\b", TESTS), f"no test uses {name}"
     assert inspect.getdoc(value), f"{name} has no docstring"

@@ -309,7 +309,9 @@ def test_the_server_serves_other_processes() -> None:
         """
         import boto3, json
         client = boto3.client("sagemaker")
-        client.create_trial_component(TrialComponentName="from-elsewhere", Parameters={"a": {"NumberValue": 1}})
+        client.create_trial_component(
+            TrialComponentName="from-elsewhere", Parameters={"a": {"NumberValue": 1}}
+        )
         try:
             client.create_trial_component(TrialComponentName="from-elsewhere")
         except client.exceptions.ClientError as error:

@@ -44,10 +44,14 @@ def test_known_secrets_are_masked_wherever_they_stand(secret: str, place: str) -
 
 
 NAMES = [
-    "password", "passwd", "PASSWORD", "db_password", "userPassword", "passphrase", "secret", "client_secret", "clientSecret",
-    "api_key", "apiKey", "api-key", "x-api-key", "openai_api_key", "access_key", "aws_secret_access_key", "secretAccessKey",
-    "aws_session_token", "SessionToken", "access_token", "refresh_token", "id_token", "auth_token", "bearer_token",
-    "authorization", "Authorization", "cookie", "Set-Cookie", "private_key", "credential", "credentials", "signing_key",
+    "password", "passwd", "PASSWORD", "db_password", "userPassword", "passphrase",
+    "secret", "client_secret", "clientSecret",
+    "api_key", "apiKey", "api-key", "x-api-key", "openai_api_key", "access_key",
+    "aws_secret_access_key", "secretAccessKey",
+    "aws_session_token", "SessionToken", "access_token", "refresh_token", "id_token", "auth_token",
+    "bearer_token",
+    "authorization", "Authorization", "cookie", "Set-Cookie", "private_key", "credential",
+    "credentials", "signing_key",
 ]  # fmt: skip
 
 

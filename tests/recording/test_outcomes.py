@@ -122,7 +122,9 @@ def test_a_handoff_to_the_parent_graph_is_no_interruption(recording: Any) -> Non
 
 
 def test_the_message_of_a_group_names_its_causes() -> None:
-    group_of = getattr(__builtins__, "ExceptionGroup", None) or __builtins__.get("ExceptionGroup")  # type: ignore[union-attr]
+    import builtins
+
+    group_of = getattr(builtins, "ExceptionGroup", None)
     if group_of is None:
         pytest.skip("exception groups came with Python 3.11")
     group = group_of("two tasks", [ValueError("first"), KeyError("second")])

@@ -33,7 +33,8 @@ class _Raw(io.BytesIO):
 def _answer(status: int, code: str, message: str) -> Callable[[Any], Any]:
     def answer(request: Any) -> AWSResponse:
         if "s3" in request.headers.get("Authorization", b"").decode() or request.method != "POST":
-            body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+            answer = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            body = f"<?xml version='1.0'?>{answer}".encode()
             headers = {"Content-Type": "application/xml"}
         else:
             body = f'{{"__type": "{code}", "message": "{message}"}}'.encode()

@@ -21,7 +21,8 @@ RESULT = LLMResult(generations=[[Generation(text="text")]])
 with sdk.load_run(experiment_name="e", run_name="r", sagemaker_session=sdk.Session()) as run:
     handler = SageMakerCallbackHandler(run)
     for number in range(125):
-        handler.on_llm_start({}, [f"{sys.argv[1]}-{number}"], invocation_params={"model_name": "m", "temperature": 0.5})
+        settings = {"model_name": "m", "temperature": 0.5}
+        handler.on_llm_start({}, [f"{sys.argv[1]}-{number}"], invocation_params=settings)
         handler.on_llm_end(RESULT)
         handler.flush_tracker()
 """

@@ -200,7 +200,7 @@ def test_one_compaction_at_a_time_and_a_dead_ones_lease_is_taken_over(tmp_path: 
     assert not lease.exists()
 
 
-def test_two_compactions_of_one_process_do_not_meet_and_a_lease_with_its_own_number_may_be_a_dead_ones(
+def test_two_compactions_of_one_process_do_not_meet_and_its_own_number_may_be_a_dead_ones(
     tmp_path: Path,
 ) -> None:
     write(tmp_path, "one", 3)

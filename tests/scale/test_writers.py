@@ -17,7 +17,8 @@ from langchain_sagemaker_experiments import SageMakerCallbackHandler
 from langchain_sagemaker_experiments._destinations.sagemaker_sdk import load_sdk
 
 sdk = load_sdk("the writer")
-with sdk.load_run(experiment_name="many", run_name="writers", sagemaker_session=sdk.Session()) as run:
+session = sdk.Session()
+with sdk.load_run(experiment_name="many", run_name="writers", sagemaker_session=session) as run:
     with SageMakerCallbackHandler(run) as handler:
         for number in range(int(sys.argv[2])):
             with handler.span(f"{sys.argv[1]}-{number}", kind="tool", inputs={"number": number}):

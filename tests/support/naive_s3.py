@@ -1,4 +1,4 @@
-"""An S3 server that ignores `If-None-Match`, as some do: PUT, GET, DELETE and one page of listing."""
+"""An S3 server that ignores `If-None-Match`, as some do: PUT, GET, DELETE, one page of listing."""
 
 from __future__ import annotations
 

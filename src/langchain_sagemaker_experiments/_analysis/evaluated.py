@@ -272,5 +272,6 @@ def _cost(group: list[Record], prices: Prices) -> float:
             attributes = record["attributes"]
             price = prices.get(model_of(attributes) or "", (math.nan, math.nan))
             for side, of_side in zip(("input", "output"), price, strict=True):
-                total += (tokens_of(attributes, side) or 0) * of_side / 1e6  # type: ignore[arg-type]
+                tokens = tokens_of(attributes, side)  # type: ignore[arg-type]
+                total += (tokens or 0) * of_side / 1e6
     return total

@@ -1,4 +1,4 @@
-"""What all subcommands share: the command itself, where it prints, and options of several of them."""
+"""What all subcommands share: the command itself, where it prints, options of several of them."""
 
 from __future__ import annotations
 

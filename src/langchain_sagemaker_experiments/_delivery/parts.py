@@ -94,7 +94,7 @@ class Part:
     def free(self) -> None:
         """Free the memory and the file of a part that has arrived; any number of times."""
         self.data = None
-        # The file stays known: another thread may be writing it at this moment, and removes it then.
+        # The file stays known: another thread may be writing it just now, and removes it then.
         if self.file is not None:
             self.file.remove()
 

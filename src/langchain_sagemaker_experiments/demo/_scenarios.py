@@ -70,7 +70,8 @@ def agent_with_tools(handler: SageMakerCallbackHandler) -> str:
 
     llm = _model(handler)
     tools = load_tools(["serpapi", "llm-math"], llm=llm, callbacks=[handler])
-    agent = initialize_agent(tools, llm, agent="zero-shot-react-description", callbacks=[handler])  # type: ignore[arg-type]
+    kind: Any = "zero-shot-react-description"
+    agent = initialize_agent(tools, llm, agent=kind, callbacks=[handler])
     return str(agent.invoke({"input": _QUESTION})["output"])
 
 

@@ -189,7 +189,8 @@ def _serve(port: int) -> Iterator[str]:
         moto_server.stop()
         for service in ("s3", "sagemaker", "sagemaker-metrics", "sagemakermetrics", "sts", "iam"):
             try:
-                for backends in moto.backends.get_backend(service).values():  # type: ignore[call-overload]
+                backends_of = moto.backends.get_backend(service)  # type: ignore[call-overload]
+                for backends in backends_of.values():
                     for backend in backends.values():
                         backend.reset()
             except (ImportError, KeyError, ValueError):
