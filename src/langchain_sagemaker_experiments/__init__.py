@@ -19,6 +19,7 @@ from .exceptions import (
     DestinationError,
     EvaluationError,
     FlushError,
+    ForgetError,
     MissingExtraError,
     SpanReadError,
     SpanReadWarning,
@@ -62,7 +63,15 @@ if TYPE_CHECKING:
     from ._export import export_spans
     from ._reading import load_scores, load_spans
     from ._recording.current_trace import current_trace_id
-    from ._scale import Compacted, athena_ddl, compact, compact_runs, scan_spans
+    from ._scale import (
+        Compacted,
+        Forgotten,
+        athena_ddl,
+        compact,
+        compact_runs,
+        forget,
+        scan_spans,
+    )
     from ._sync.upload import SyncResult, sync, sync_offline_runs
     from ._views.report import Report, render_report
     from ._views.server import Window, view
@@ -77,6 +86,8 @@ __all__ = [
     "EvaluationResults",
     "FlushError",
     "FlushResult",
+    "ForgetError",
+    "Forgotten",
     "MissingExtraError",
     "MlflowRun",
     "OfflineRun",
@@ -107,6 +118,7 @@ __all__ = [
     "exact_match",
     "examples_from_spans",
     "export_spans",
+    "forget",
     "json_match",
     "latency_within",
     "load_examples",
@@ -132,7 +144,16 @@ __all__ = [
 # Names whose modules load more than the handler needs; they are imported when they are first used.
 _LAZY = {
     **dict.fromkeys(
-        ("Compacted", "athena_ddl", "compact", "compact_runs", "scan_spans"), "._scale"
+        (
+            "Compacted",
+            "Forgotten",
+            "athena_ddl",
+            "compact",
+            "compact_runs",
+            "forget",
+            "scan_spans",
+        ),
+        "._scale",
     ),
     **dict.fromkeys(
         ("cost", "repeated_prompts", "slowest_traces", "summarize", "summarize_spans"),

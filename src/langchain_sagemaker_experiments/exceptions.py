@@ -14,6 +14,7 @@ __all__ = [
     "DestinationError",
     "EvaluationError",
     "FlushError",
+    "ForgetError",
     "MissingExtraError",
     "SpanReadError",
     "SpanReadWarning",
@@ -85,6 +86,12 @@ class SpanReadError(TrackerError):
 class CompactionError(TrackerError):
     """A compaction could not be done, or not to its end. Nothing is lost: what it did not finish
     does not count.
+    """
+
+
+class ForgetError(TrackerError):
+    """Something could not be forgotten, or not all of it. What was forgotten before stays so, and
+    the same call goes on with the rest.
     """
 
 

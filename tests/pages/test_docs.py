@@ -58,6 +58,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "docs/getting-started.md#1": ("3 spans, ",),
     "docs/getting-started.md#2": ("chat-7",),
     "docs/getting-started.md#3": ("look", "report.html"),
+    "docs/keep-and-forget.md#1": ("1\n1\n['ben']\n",),
+    "docs/keep-and-forget.md#2": ("traces=90-days",),
     "docs/migration.md#1": ("agent  Plan a trip", "tool    Timetable"),
     "docs/offline.md#1": ("['chain', 'prompt', 'chat_model']\n",),
     "docs/offline.md#2": ("parts=1, spans=1", "['chain']\n"),

@@ -54,6 +54,49 @@ def compact(
 
 
 @app.command()
+def forget(
+    source: Source = None,
+    experiment: Experiment = None,
+    run: RunName = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option("--trace", help="A trace's id; may be repeated.", show_default=False),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="All traces of this session.", show_default=False)
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(help="All traces of this user (metadata.user_id).", show_default=False),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Traces that started before this time, such as 2026-01-31. Also narrows --session "
+            "and --user.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    extra_arg: ExtraArgs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take traces and their scores out of all files of runs, for good. What arrives of them later
+    is not read, sent or compacted. Safe to interrupt, and to repeat. Try it with --dry-run first.
+
+    For instance: sagemaker-traces forget --experiment my-experiment --session 4711 --dry-run
+    """
+    from .forget import run_forget
+
+    what = {"trace_ids": trace, "session_id": session, "user_id": user, "before": before}
+    where = where_to_read(source, experiment, run)
+    extra_args = pairs(extra_arg, "--extra-arg")
+    if not run_forget(out, err, where, what, extra_args, dry_run, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def ddl(
     address: Annotated[
         str, typer.Argument(help="What the runs lie below: s3://bucket/trial-component-artifacts.")

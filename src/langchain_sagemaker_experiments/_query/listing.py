@@ -104,6 +104,13 @@ def _is_empty(where: Source, error: SpanReadError) -> bool:
 
 
 def _fingerprint(part: Part) -> str:
+    content = _fingerprint_of_content(part)
+    if part.tombstone is None or content == GONE:
+        return content
+    return f"{content}-{part.tombstone.digest}"  # what is forgotten is not read
+
+
+def _fingerprint_of_content(part: Part) -> str:
     if is_s3_address(part.address):
         return part.etag
     try:

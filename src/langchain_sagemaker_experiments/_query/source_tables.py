@@ -83,7 +83,7 @@ class SourceTables:
         for part in parts:
             number = numbers.setdefault(part.address, len(numbers))
             path = plain_path(part.address)
-            if path is None:
+            if path is None or part.tombstone is not None:
                 far.append(part)
             else:
                 file = _File(number, path, part.address, part.experiment, part.run)

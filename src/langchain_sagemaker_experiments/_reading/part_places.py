@@ -18,19 +18,25 @@ from .._storage.keys import (
     PART_ENDINGS,
     RUN_METADATA,
     SCORES_FOLDER,
+    TOMBSTONE_KEY,
     TRACES_FOLDER,
     is_manifest,
     is_part,
+    is_tombstone,
     join_address,
+    join_folder,
     name_of,
     partitions_of,
     pieces_of,
+    run_folder_of,
     split_address,
     split_compacted,
+    tombstone_folder_of,
 )
 from .._storage.manifest import Manifest, load_manifest, visible
 from .._storage.object_store import list_objects, read_object
 from .._storage.regular_files import read_regular
+from .._storage.tombstone import Tombstone, load_tombstone
 from ..exceptions import SpanReadError
 from .parts import Contents, Part
 
@@ -48,6 +54,40 @@ def manifest_at(address: str, read: Callable[[], bytes]) -> Manifest:
             "count. Restore it, or remove it together with the Parquet files beside it if the "
             "parts are all still there."
         ) from error
+
+
+def tombstone_at(address: str, data: bytes | None) -> Tombstone | None:
+    """Return what a run's tombstone, at an address, forgets; None where nothing is forgotten.
+
+    Raises:
+        SpanReadError: it can't be read, so it is not known what must not be shown.
+    """
+    try:
+        return load_tombstone(data) or None
+    except ValueError as error:
+        raise SpanReadError(
+            f"{address} can't be read ({error}), so it is not known what was forgotten here. "
+            "Restore it from a backup, or remove it if nothing was ever forgotten."
+        ) from error
+
+
+def file_tombstone(folder: str) -> Tombstone | None:
+    """Return the tombstone of a folder of spans."""
+    path = os.path.join(folder, *TOMBSTONE_KEY.split("/"))
+    return tombstone_at(path, read_regular(path)) if os.path.isfile(path) else None
+
+
+def s3_tombstone(client: Any, bucket: str, folder: str) -> Tombstone | None:
+    """Return the tombstone of a prefix of spans."""
+    key = join_folder(folder, TOMBSTONE_KEY)
+    try:
+        data = read_object(client, bucket, key)
+    except ClientError as error:
+        # Without the right to list a bucket, what is not there is refused.
+        if error.response.get("Error", {}).get("Code") in (*MISSING, "AccessDenied", "403"):
+            return None
+        raise
+    return tombstone_at(join_address(bucket, key), data)
 
 
 def file_part(address: str) -> Part:
@@ -81,7 +121,8 @@ def parts_at(address: str, client: Any) -> list[Part]:
     try:
         if key.endswith((*PART_ENDINGS, PARQUET_SUFFIX)):
             client.head_object(Bucket=bucket, Key=key)
-            return [s3_part(client, bucket, key)]
+            tombstone = s3_tombstone(client, bucket, tombstone_folder_of(key))
+            return [replace(s3_part(client, bucket, key), tombstone=tombstone)]
         parts = parts_below(client, bucket, key)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in MISSING:
@@ -101,15 +142,26 @@ def parts_below(client: Any, bucket: str, prefix: str) -> list[Part]:
     """Return the parts below a prefix, oldest first."""
     etags: dict[str, str] = {}
     manifests: dict[str, Manifest] = {}
+    tombstones: dict[str, Tombstone | None] = {}
+    if run_folder_of(prefix) != prefix.rstrip("/"):  # it may begin below where the tombstone lies
+        folder = tombstone_folder_of(prefix)
+        tombstones[folder] = s3_tombstone(client, bucket, folder)
     for key, etag in list_objects(client, bucket, prefix):
-        if is_part(key):
+        if is_part(key) or split_compacted(key) is not None:
             etags[key] = etag
+        if is_tombstone(key):
+            folder = key[: -len(TOMBSTONE_KEY) - 1]
+            tombstones[folder] = s3_tombstone(client, bucket, folder)
         elif is_manifest(key):
             read = partial(read_object, client, bucket, key)
             folder = key[: -len(MANIFEST_KEY) - 1]
             manifests[folder] = manifest_at(join_address(bucket, key), read)
     return [
-        replace(s3_part(client, bucket, key), etag=etags.get(key, ""))
+        replace(
+            s3_part(client, bucket, key),
+            etag=etags.get(key, ""),
+            tombstone=tombstones.get(tombstone_folder_of(key)),
+        )
         for key in sorted(visible(etags, manifests), key=lambda key: (name_of(key), key))
     ]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._storage.failure_advice import explain
+from .._storage.tombstone import Tombstone
 from ..exceptions import SpanReadError
+from .forgotten import remaining
 from .problems import Problem
 
 _WORKERS: Final = 10
@@ -38,8 +40,8 @@ class Contents:
 class Part:
     """One part: its address, whose it is as far as its place tells, and how to get its bytes.
 
-    `etag` is what S3's listing says of its content; empty in folders, and for Parquet files, which
-    are never rewritten.
+    `etag` is what S3's listing says of its content; empty in folders. `tombstone` is what `forget`
+    left in the run's folder; what it names is not read.
     """
 
     address: str
@@ -47,6 +49,7 @@ class Part:
     experiment: str | None = None
     run: str | None = None
     etag: str = ""
+    tombstone: Tombstone | None = field(default=None, compare=False)
 
 
 def read_all(
@@ -105,6 +108,9 @@ def read_part(part: Part) -> Contents:
     """
     try:
         contents = part.read()
+        if part.tombstone is not None:
+            left = remaining(part.address, contents.data, part.tombstone)
+            contents = replace(contents, data=left)
     except (ClientError, BotoCoreError, OSError, MemoryError) as error:
         what = explain(error, "try again")
         if _is_of_one_part(error):

@@ -4,6 +4,7 @@ address and a way to its bytes.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,12 +37,22 @@ from .._storage.keys import (
     name_of,
     run_folder_of,
     split_address,
+    tombstone_folder_of,
 )
 from .._storage.manifest import Manifest, visible
 from .._storage.regular_files import list_files, read_regular
+from .._storage.tombstone import Tombstone
 from ..exceptions import SpanReadError
 from .experiments import RunPlace, run_places
-from .part_places import MISSING, file_part, manifest_at, parts_at, parts_below, s3_part
+from .part_places import (
+    MISSING,
+    file_part,
+    file_tombstone,
+    manifest_at,
+    parts_at,
+    parts_below,
+    s3_part,
+)
 from .parts import Contents, Part, read_part
 from .problems import Problem
 
@@ -141,7 +152,13 @@ def _run_folders(key: str) -> str:
     return f"{run_folder_of(key)}/{RUN_FOLDERS_PREFIX}"
 
 
-def part_at(address: str, experiment: str | None, run: str | None, access: Access) -> Contents:
+def part_at(
+    address: str,
+    experiment: str | None,
+    run: str | None,
+    access: Access,
+    tombstone: Tombstone | None = None,
+) -> Contents:
     """Read a part by its address: what a worker elsewhere does.
 
     Raises:
@@ -151,7 +168,7 @@ def part_at(address: str, experiment: str | None, run: str | None, access: Acces
         found = s3_part(access.s3_client(), *split_address(address))
     else:
         found = file_part(address)
-    return read_part(replace(found, experiment=experiment, run=run))
+    return read_part(replace(found, experiment=experiment, run=run, tombstone=tombstone))
 
 
 def access_to(source: Any, sagemaker_session: Any) -> Access:
@@ -168,11 +185,13 @@ def access_to(source: Any, sagemaker_session: Any) -> Access:
 # --- folders --------------------------------------------------------------------------------------
 def _of_folder(path: Path, problems: list[Problem] | None) -> list[Part]:
     if path.is_file():
-        return [file_part(str(path))]
+        tombstone = file_tombstone(tombstone_folder_of(os.path.abspath(path)))
+        return [replace(file_part(str(path)), tombstone=tombstone)]
     if not path.is_dir():
         raise SpanReadError(f"There is no folder or file {path}.")
     files: list[str] = []
     manifests: dict[str, Manifest] = {}
+    tombstones: dict[str, Tombstone | None] = {}
     for listed in list_files(path):
         if listed.fault is not None:
             if problems is not None and (is_part(listed.path) or "listed" in listed.fault):
@@ -184,7 +203,14 @@ def _of_folder(path: Path, problems: list[Problem] | None) -> list[Part]:
         elif is_part(listed.path):
             files.append(listed.path)
     counting = sorted(visible(files, manifests), key=lambda address: (name_of(address), address))
-    return [file_part(address) for address in counting]
+
+    def tombstone_of(address: str) -> Tombstone | None:
+        folder = tombstone_folder_of(os.path.abspath(address))
+        if folder not in tombstones:
+            tombstones[folder] = file_tombstone(folder)
+        return tombstones[folder]
+
+    return [replace(file_part(address), tombstone=tombstone_of(address)) for address in counting]
 
 
 # --- MLflow ---------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ SHARED: Final = "$shared"
 """`{"$shared": key}` stands for what is under `key` in the `shared` field of a record of the
 part.
 """
+_FIELDS: Final = ("inputs", "outputs")
 TAKE: Final = "$take"
 """With it, `{"$shared": key, "$take": n}` in a list stands for the first n items of that list."""
 
@@ -102,10 +103,80 @@ class SharedValues:
         return orjson.dumps({SHARED: key, TAKE: prefix.count})
 
 
+# --- rewriting ----------------------------------------------------------------------------------
+def share_again(kept: Sequence[Record], gone: Iterable[Record]) -> set[int]:
+    """Let records that stay in a part hold what they refer to, and nothing else: what only records
+    that go refer to goes with them, also the last items of a list that those that stay begin with.
+
+    Args:
+        kept: the records that stay; their `shared` fields are set anew.
+        gone: the records that go.
+
+    Returns:
+        The positions of the records that were changed.
+    """
+    holders: dict[str, int] = {}
+    shared: dict[str, Any] = {}
+    for record in gone:
+        shared.update(_shared_of(record))
+    for place, record in enumerate(kept):
+        shared.update(_shared_of(record))
+        holders.update(dict.fromkeys(_shared_of(record), place))
+    fields: dict[int, dict[str, Any]] = {}
+    for key, count in _counts_referred_to(kept, shared).items():
+        value = shared[key]
+        held = value[:count] if isinstance(value, list) else value
+        fields.setdefault(holders.get(key, 0), {})[key] = held
+    changed = set()
+    for place, record in enumerate(kept):
+        if fields.get(place, {}) != _shared_of(record):
+            changed.add(place)
+            record.pop("shared", None)
+            if place in fields:
+                record["shared"] = fields[place]
+    return changed
+
+
+def _shared_of(record: Record) -> dict[str, Any]:
+    fields = record.get("shared")
+    return fields if isinstance(fields, dict) else {}
+
+
+def _counts_referred_to(records: Iterable[Record], shared: dict[str, Any]) -> dict[str, int]:
+    """The keys that records refer to, directly or by what they refer to, and of how many items."""
+    counts: dict[str, int] = {}
+    waiting: list[Any] = [record.get(name) for record in records for name in _FIELDS]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            key, found = value.get(SHARED), _count_of(value, shared)
+            if found is None or not isinstance(key, str):
+                waiting += value.values()
+            elif found > counts.get(key, -1):
+                whole = shared[key]
+                waiting.append(
+                    whole[counts.get(key, 0) : found] if isinstance(whole, list) else whole
+                )
+                counts[key] = found
+    return counts
+
+
+def _count_of(value: dict[str, Any], shared: dict[str, Any]) -> int | None:
+    """Of how many items a reference is, of one where it is to a text; None of no reference."""
+    key, count = value.get(SHARED), value.get(TAKE)
+    if not isinstance(key, str) or key not in shared:
+        return None
+    whole = len(shared[key]) if isinstance(shared[key], list) else 1
+    if len(value) == 1:
+        return whole
+    return min(max(count, 0), whole) if len(value) == 2 and type(count) is int else None
+
+
 # --- reading ----------------------------------------------------------------------------------
 # References may lie within shared lists, so a few kilobytes can stand for any amount: what a record
 # and a part may expand to is bounded.
-_FIELDS: Final = ("inputs", "outputs")
 _POINTER: Final = 8
 _MAX_CHAIN: Final = 50
 """Shared lists that may be resolved within one another before they come in order of their keys."""

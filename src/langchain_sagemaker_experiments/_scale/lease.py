@@ -1,5 +1,5 @@
-"""One compaction at a time on a run: a lease beside its parts, which a dead one's successor takes
-over.
+"""One compaction, or one `forget`, at a time on a run: a lease beside its parts, which a
+dead one's successor takes over.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Lease:
 
     def _busy(self, who: str) -> CompactionError:
         return CompactionError(
-            f"Another compaction is at work in {self._store.address} ({who}). Nothing was changed. "
+            f"Another compaction is at work in {self._store.address}, or something is being "
+            f"forgotten there ({who}). Nothing was changed. "
             f"Wait for it; one that has died is taken over after {LEASE_SECONDS / 60:.0f} minutes."
         )
 

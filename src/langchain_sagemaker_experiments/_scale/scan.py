@@ -104,6 +104,9 @@ def scan_spans(
         "on_problem": on_problem,
         "scores": scores,
         "access": access_to(source, sagemaker_session),
+        "tombstones": {
+            part.address: part.tombstone for part in found if part.tombstone is not None
+        },
     }
     meta = _shape(to_frame([]), [], wanted)
     places = parts or [("", None, None)]
@@ -159,7 +162,8 @@ class _Read:
         self, address: str, experiment: str | None, run: str | None, problems: list[Problem]
     ) -> Contents | None:
         try:
-            return part_at(address, experiment, run, self._options["access"])
+            tombstone = self._options["tombstones"].get(address)
+            return part_at(address, experiment, run, self._options["access"], tombstone)
         except UnreadablePartError as error:
             problems.append(Problem(address, error.reason))
             return None

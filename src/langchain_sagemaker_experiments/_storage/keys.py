@@ -51,6 +51,8 @@ MANIFEST_NAME: Final = "_manifest.json"
 """
 MANIFEST_KEY: Final = f"{COMPACTED_FOLDER}/{MANIFEST_NAME}"
 LEASE_KEY: Final = f"{COMPACTED_FOLDER}/_compacting.json"
+TOMBSTONE_KEY: Final = f"{COMPACTED_FOLDER}/_forgotten.json"
+"""What was forgotten of a run: spans and scores that readers pass over."""
 PARQUET_SUFFIX: Final = ".parquet"
 
 RUN_LOG: Final = "run.jsonl"
@@ -129,6 +131,24 @@ def is_part(address: str) -> bool:
 def is_manifest(address: str) -> bool:
     """Return True if a file is the manifest of a run's compacted spans."""
     return _slashes(address).endswith(f"/{MANIFEST_KEY}")
+
+
+def is_tombstone(address: str) -> bool:
+    """Return True if a file tells what was forgotten of a run."""
+    return _slashes(address).endswith(f"/{TOMBSTONE_KEY}")
+
+
+def tombstone_folder_of(address: str) -> str:
+    """Return the folder whose tombstone counts for a part of spans or scores: that of the run's
+    spans, or the folder itself that a part lies in alone.
+    """
+    run = run_folder_of(address)
+    return join_folder(run, TRACES_FOLDER) if run != address else folder_of(address)
+
+
+def join_folder(folder: str, name: str) -> str:
+    """Return the address of a folder in a folder; what it begins with stays as it is."""
+    return f"{folder}/{name}" if folder else name
 
 
 # --- names that come from data --------------------------------------------------------------------

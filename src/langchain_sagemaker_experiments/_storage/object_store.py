@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 from .atomic_files import create_file, whole_file
 from .keys import COMPACTED_FOLDER, join, join_address
@@ -27,6 +28,7 @@ class Store(Protocol):
     def names(self) -> list[str]: ...
     def get(self, name: str) -> bytes | None: ...
     def put(self, name: str, data: bytes) -> None: ...
+    def rewrite(self, name: str, data: bytes) -> None: ...
     def create(self, name: str, data: bytes) -> bool: ...
     def delete(self, name: str) -> None: ...
     def refuses_second_create(self) -> bool: ...
@@ -60,6 +62,14 @@ class FolderStore:
         """Write a file, whole or not at all."""
         with whole_file(self._confined(name)) as scratch:
             scratch.write_bytes(data)
+
+    def rewrite(self, name: str, data: bytes) -> None:
+        """Write a file that is there anew, for the same people to read."""
+        target = self._confined(name)
+        mode = target.stat().st_mode & 0o777
+        with whole_file(target, private=True) as scratch:
+            scratch.write_bytes(data)
+            scratch.chmod(mode)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not be there yet; return True if it was not."""
@@ -129,20 +139,36 @@ class S3Store:
 
     def names(self) -> list[str]:
         """Return the names of all objects."""
-        found = list_objects(self._client, self._bucket, f"{self._prefix}/")
-        return sorted(key[len(self._prefix) + 1 :] for key, _ in found)
+        begin = self._key("")
+        found = list_objects(self._client, self._bucket, begin)
+        return sorted(key[len(begin) :] for key, _ in found)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
 
     def get(self, name: str) -> bytes | None:
         """Return an object's bytes; None where there is none."""
         with contextlib.suppress(self._client.exceptions.NoSuchKey):
-            return read_object(self._client, self._bucket, f"{self._prefix}/{name}")
+            return read_object(self._client, self._bucket, self._key(name))
         return None
 
     def put(self, name: str, data: bytes) -> None:
         """Write an object; S3 shows it when it is whole."""
         self._client.put_object(
-            Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=data, **self._options
+            Bucket=self._bucket, Key=self._key(name), Body=data, **self._options
         )
+
+    def rewrite(self, name: str, data: bytes) -> None:
+        """Write an object that is there anew, with the metadata, tags, encryption and storage class
+        that it has.
+        """
+        place = {"Bucket": self._bucket, "Key": self._key(name)}
+        told = self._client.head_object(**place)
+        same: dict[str, Any] = {name: told[name] for name in _KEPT if told.get(name)}
+        if told.get("TagCount"):
+            tags = self._client.get_object_tagging(**place)["TagSet"]
+            same["Tagging"] = urlencode({tag["Key"]: tag["Value"] for tag in tags})
+        self._client.put_object(**place, Body=data, **{**same, **self._options})
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object that must not be there yet; return True if it was not."""
@@ -151,7 +177,7 @@ class S3Store:
         try:
             self._client.put_object(
                 Bucket=self._bucket,
-                Key=f"{self._prefix}/{name}",
+                Key=self._key(name),
                 Body=data,
                 IfNoneMatch="*",
                 **self._options,
@@ -169,7 +195,7 @@ class S3Store:
 
     def delete(self, name: str) -> None:
         """Remove an object; one that is gone is fine."""
-        self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+        self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
 
     def refuses_second_create(self) -> bool:
         """Return True if the server honours `If-None-Match`; some take every write. Asked of each
@@ -186,6 +212,17 @@ class S3Store:
         return _conditional[server]
 
 
+_KEPT: Final = (
+    "BucketKeyEnabled",
+    "CacheControl",
+    "ContentEncoding",
+    "ContentType",
+    "Metadata",
+    "SSEKMSKeyId",
+    "ServerSideEncryption",
+    "StorageClass",
+)
+"""What an object that is written anew keeps; HeadObject and PutObject name it alike."""
 _conditional: dict[tuple[str, str], bool] = {}
 """Endpoint and bucket → whether conditional writes are honoured there."""
 

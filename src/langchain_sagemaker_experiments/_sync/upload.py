@@ -19,7 +19,9 @@ from .._destinations import Destination, destination_for
 from .._destinations.boto_run import BotoRun
 from .._langchain_values import run_parameters
 from .._reading import Problem
+from .._reading.forgotten import remaining
 from .._reading.parse import parse_part
+from .._reading.part_places import file_tombstone, s3_tombstone
 from .._record.schema import Record
 from .._storage.failure_advice import explain
 from .._storage.keys import (
@@ -28,8 +30,10 @@ from .._storage.keys import (
     LIVE_PREFIX,
     PARQUET_SUFFIX,
     PART_PREFIX,
+    TRACES_FOLDER,
 )
 from .._storage.regular_files import read_regular
+from .._storage.tombstone import Tombstone
 from ..exceptions import FlushError, SpanReadError
 from .bundles import Bundle, clear, find_bundles
 from .ledger import Ledger, only_sync
@@ -226,6 +230,7 @@ class _Upload:
         self._destination: Destination = destination_for(run, extra_args)
         self._summary = Summary(run_parameters)
         self._counted: list[str] = []
+        self._tombstone = _tombstone(bundle, run)
         self._is_logged = False
         self._log: OfflineLog | None = None
         if bundle.log is not None:
@@ -238,7 +243,7 @@ class _Upload:
             is_sent, is_counted = part.name in self._ledger.sent, part.name in self._ledger.counted
             self._result.skipped += is_sent
             if not (is_sent and is_counted):
-                data = _whole_lines(read_regular(part))
+                data = self._contents(part)
                 records = parse_part(str(part), data, self._result.problems)
                 if not is_counted:
                     self._count(part.name, records)
@@ -253,6 +258,11 @@ class _Upload:
             )
             place = str(self._bundle.folder / COMPACTED_FOLDER)
             self._result.problems.append(Problem(place, why))
+
+    def _contents(self, part: Path) -> bytes:
+        """The whole lines of a part, without what was forgotten in its run."""
+        data = _whole_lines(read_regular(part))
+        return data if self._tombstone is None else remaining(part.name, data, self._tombstone)
 
     def _send(self, name: str, data: bytes, spans: int) -> None:
         if data:
@@ -276,7 +286,7 @@ class _Upload:
             if part.name in self._ledger.sent:
                 self._result.skipped += 1
             else:
-                data = _whole_lines(read_regular(part))
+                data = self._contents(part)
                 if data:
                     self._destination.write_scores(part.name, data)
                 self._ledger.note(part=part.name, bytes=len(data))
@@ -306,6 +316,17 @@ class _Upload:
             self._log.note_sent()
         elif self._is_logged and self._counted and not self._run.waiting_metrics:
             self._ledger.note(counted=self._counted)
+
+
+def _tombstone(bundle: Bundle, run: BotoRun) -> Tombstone | None:
+    """What was forgotten in the run, and in the folder itself."""
+    bucket, folder = run.place()
+    forgotten = s3_tombstone(run.s3_client, bucket, f"{folder}/{TRACES_FOLDER}")
+    here = file_tombstone(str(bundle.folder))
+    if forgotten is None or here is None:
+        return forgotten or here
+    forgotten.add(here)
+    return forgotten
 
 
 def _whole_lines(data: bytes) -> bytes:

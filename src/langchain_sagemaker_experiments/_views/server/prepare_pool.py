@@ -110,6 +110,8 @@ class _Worker:
 
     def prepare(self, part: Part) -> Prepared | None:
         """Return a part; None if the process could not read it, or is gone."""
+        if part.tombstone is not None:
+            return None
         asked = {"address": part.address, "experiment": part.experiment, "run": part.run}
         try:
             told = self._ask(orjson.dumps(asked) + b"\n")
