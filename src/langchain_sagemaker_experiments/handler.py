@@ -143,7 +143,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         from ._forwarding import Forwarding
 
         faults = Faults()
-        self._forwarding = Forwarding(faults.count, forward)
+        self._forwarding = Forwarding(faults.count, forward, spool_dir)
         self._forward_timeout = forward_timeout
         self._parts = assemble(
             HandlerSettings(
@@ -189,7 +189,8 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         Args:
             timeout: seconds to wait at most; `forward_timeout` by default.
         """
-        return self._forwarding.wait(self._forward_timeout if timeout is None else timeout)
+        seconds = self._forward_timeout if timeout is None else timeout
+        return self._forwarding.wait(seconds, self._parts.route.wait_forwarded)
 
     # --- flushing ---------------------------------------------------------------------------------
     def flush_tracker(self) -> FlushResult:

@@ -1,6 +1,7 @@
 """Finished spans on their way to backends beside the Run, from the parts that have been stored.
 
-S3 stays the truth: a backend that is down, slow or refuses delays and fails no flush. A thread for
+What a backend has not taken is noted on disk (`forward_ledger`) for the process after this one. S3
+stays the truth: a backend that is down, slow or refuses delays and fails no flush. A thread for
 each backend reads the parts in the order they were stored, sends their finished spans, and tries
 again what may go well another time.
 """
@@ -14,13 +15,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+import orjson
+
 from .._conventions.otlp import batches_of
-from .._destinations.base import Destination
-from .._destinations.otlp import Backend
+from .._destinations.otlp import Answer, Backend
+from .._record.score import is_score
+from .._storage.keys import SCORES_PREFIX
+from .forward_ledger import ForwardLedger
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +53,15 @@ class WaitingPart:
         name: the part's name.
         data: its bytes, or None where `read` gives them.
         read: reads it back.
+        ledger: notes what the backend has taken.
+        taken: numbers of the batches that it took from an earlier process.
     """
 
     name: str
     data: bytes | bytearray | None
     read: Callable[[], bytes | bytearray]
+    ledger: ForwardLedger | None = None
+    taken: frozenset[int] = frozenset()
 
 
 class Forwarder:
@@ -72,10 +81,15 @@ class Forwarder:
     ) -> None:
         self._lines = [_Line(backend, read_records, count_fault) for backend in backends]
 
-    def offer(self, name: str, data: bytes | bytearray, read: Callable[[], bytes]) -> None:
-        """Take a part that has been stored. Returns at once."""
+    def offer(self, part: WaitingPart) -> None:
+        """Take a part of spans or scores that has been stored. Returns at once."""
         for line in self._lines:
-            line.offer(name, data, read)
+            line.offer(part)
+
+    @property
+    def takes_scores(self) -> bool:
+        """Whether a backend has a place for scores."""
+        return any(line.takes_scores for line in self._lines)
 
     def wait(self, timeout: float) -> int:
         """Wait until all is sent, at most so many seconds; return how many parts still wait."""
@@ -109,11 +123,16 @@ class _Line:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def offer(self, name: str, data: bytes | bytearray, read: Callable[[], bytes]) -> None:
+    @property
+    def takes_scores(self) -> bool:
+        return hasattr(self._backend, "send_score")
+
+    def offer(self, part: WaitingPart) -> None:
+        size = len(part.data or b"")
         with self._changed:
-            held = self._held_bytes + len(data) <= MAX_WAITING_BYTES
-            self._waiting.append(WaitingPart(name, data if held else None, read))
-            self._held_bytes += len(data) if held else 0
+            held = self._held_bytes + size <= MAX_WAITING_BYTES
+            self._waiting.append(part if held else replace(part, data=None))
+            self._held_bytes += size if held else 0
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -135,6 +154,8 @@ class _Line:
                 part = self._waiting[0]
             try:
                 self._send_part(part)
+                if part.ledger is not None:
+                    part.ledger.note_done(part.name)
             except Exception as error:
                 self._fault(f"could not be read ({type(error).__name__})", 1)
                 logger.warning("%s was not sent to %s: %s", part.name, self._backend.name, error)
@@ -145,13 +166,26 @@ class _Line:
 
     def _send_part(self, part: WaitingPart) -> None:
         data = part.data if part.data is not None else part.read()
+        if part.name.startswith(SCORES_PREFIX):
+            self._send_scores(bytes(data))
+            return
         records = self._read_records(part.name, bytes(data))
         backend = self._backend
-        for batch in batches_of(records, backend.convention, backend.limits, backend.resource):
-            self._send(batch.body, batch.spans)
+        batches = batches_of(records, backend.convention, backend.limits, backend.resource)
+        for number, batch in enumerate(batches):
+            if number - 1 >= 0 and part.ledger is not None:
+                part.ledger.note_batch(part.name, number - 1)
+            if number not in part.taken:
+                self._send(partial(backend.send, batch.body), batch.spans)
 
-    def _send(self, body: bytes, spans: int) -> None:
-        refused = send_until_answered(self._backend, body, spans)
+    def _send_scores(self, data: bytes) -> None:
+        for line in data.splitlines():
+            score = orjson.loads(line)
+            if is_score(score):
+                self._send(partial(self._backend.send_score, score), 1, "scores")  # type: ignore[attr-defined]
+
+    def _send(self, send: Callable[[], Answer], count: int, noun: str = "spans") -> None:
+        refused = send_until_answered(self._backend.name, send, count, noun=noun)
         if refused is not None:
             self._fault(refused.reason, refused.spans)
 
@@ -173,28 +207,33 @@ class Refused:
 
 
 def send_until_answered(
-    backend: Backend, body: bytes, spans: int, deadline: float = math.inf
+    name: str,
+    send: Callable[[], Answer],
+    spans: int,
+    deadline: float = math.inf,
+    noun: str = "spans",
 ) -> Refused | None:
     """Send one request, again and again while that may help; return what was refused for good.
 
     Args:
-        backend: where to.
-        body: the request.
-        spans: how many spans it holds.
+        name: the backend's.
+        send: sends it.
+        spans: how many spans, or scores, it holds.
+        noun: what they are.
         deadline: the `time.monotonic()` after which it is given up.
     """
     pause = _FIRST_PAUSE
     while True:
-        answer = backend.send(body)
+        answer = send()
         if answer.accepted:
             if not answer.refused:
                 return None
-            return Refused(answer.refused, f"refused spans ({answer.message})")
+            return Refused(answer.refused, f"refused {noun} ({answer.message})")
         if not answer.again:
             return Refused(spans, f"refused a request ({answer.message})")
         if time.monotonic() > deadline:
             return Refused(spans, f"could not be reached ({answer.message})")
-        logger.info("%s: %s; trying again", backend.name, answer.message)
+        logger.info("%s: %s; trying again", name, answer.message)
         # So that processes that were refused together do not come again together.
         wanted = pause * (0.5 + _jitter.random())
         time.sleep(min(answer.pause or wanted, _LONGEST_WISH))
@@ -231,46 +270,11 @@ def replay(records: Iterable[Mapping[str, Any]], backend: Backend, timeout: floa
     done = Forwarded()
     for batch in batches_of(records, backend.convention, backend.limits, backend.resource):
         deadline = time.monotonic() + timeout
-        refused = send_until_answered(backend, batch.body, batch.spans, deadline)
+        refused = send_until_answered(
+            backend.name, partial(backend.send, batch.body), batch.spans, deadline
+        )
         done.requests += 1
         done.spans += batch.spans - (refused.spans if refused else 0)
         if refused is not None:
             done.refused[refused.reason] = done.refused.get(refused.reason, 0) + refused.spans
     return done
-
-
-class ForwardingDestination:
-    """A destination whose parts of spans, once stored, go to backends too.
-
-    Args:
-        inner: stores them.
-        forwarders: take them then.
-    """
-
-    def __init__(self, inner: Destination, forwarders: Sequence[Forwarder]) -> None:
-        self._inner = inner
-        self._forwarders = forwarders
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def wait_forwarded(self, seconds: float) -> None:
-        """Wait until the backends have taken what was stored."""
-        deadline = time.monotonic() + seconds
-        for forwarder in self._forwarders:
-            forwarder.wait(max(0.0, deadline - time.monotonic()))
-
-    def begin_anew(self) -> None:
-        """In a forked child: what waits belongs to the parent."""
-        for forwarder in self._forwarders:
-            forwarder.after_fork()
-
-    def write(self, name: str, data: bytes | bytearray) -> str:
-        """Store one part and return its address."""
-        uri = self._inner.write(name, data)
-        read = getattr(self._inner, "read", None)
-        # What can't be read back, as from an object with nothing but log_file, is held.
-        read_back = partial(read, uri) if callable(read) else lambda: bytes(data)
-        for forwarder in self._forwarders:
-            forwarder.offer(name, data, read_back)
-        return uri

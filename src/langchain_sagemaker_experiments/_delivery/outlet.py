@@ -166,12 +166,15 @@ class Outlet:
         except Exception as error:
             logger.warning("Spans of a handler that was given up could not be kept: %s", error)
 
-    def wait_forwarded(self, seconds: float) -> None:
-        """Wait until the backends beside the run have taken what was stored."""
+    def wait_forwarded(self, seconds: float) -> int:
+        """Wait until the backends beside the run have taken what was stored; return how many parts
+        still wait.
+        """
         with contextlib.suppress(Exception):
             wait = getattr(self.find_destination(), "wait_forwarded", None)
             if callable(wait):
-                wait(seconds)
+                return int(wait(seconds))
+        return 0
 
     def after_fork(self) -> None:
         """In a forked child: what waits belongs to the parent."""

@@ -79,6 +79,13 @@ class Route:
         outlet = self._make_outlet(lambda: destination, False)
         self._lead_to(outlet, outlet.sink)
 
+    def wait_forwarded(self, seconds: float) -> int:
+        """Wait for the backends of an outlet that another handler made; return how many parts still
+        wait.
+        """
+        outlet = self._outlet
+        return outlet.wait_forwarded(seconds) if outlet is not None and outlet.shared else 0
+
     def _outlet_for(self, run: Any) -> Outlet:
         destination = self._destination_of(run)
         outlets = outlets_of(run)

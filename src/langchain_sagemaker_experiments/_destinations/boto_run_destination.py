@@ -14,6 +14,7 @@ from .._storage.keys import (
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
+    join_address,
     split_address,
 )
 from .._storage.object_store import read_object
@@ -45,6 +46,11 @@ class BotoRunDestination:
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and return its address."""
         return self._put(f"{TRACES_FOLDER}/{name}", data, MEDIA_TYPE)
+
+    def address_of(self, name: str) -> str:
+        """Return where a part of this name lies once it is stored."""
+        bucket, folder = self._run.place()
+        return join_address(bucket, f"{folder}/{TRACES_FOLDER}/{name}")
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from .._conventions.otlp import MLFLOW, Limits
 from .._record.text import clean_text
-from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER
+from .._storage.keys import SCORES_FOLDER, SCORES_PREFIX, TRACES_FOLDER
 from ..exceptions import import_extra
 from .base import Parameter
+from .mlflow_scores import send_score
 from .otlp import PATH, Answer, answer_of
 from .run_limits import shorten
 
@@ -153,6 +154,10 @@ class MlflowBackend:
         self.name = f"MLflow {client.tracking_uri}"
         self.resource: Mapping[str, str] = {"service.name": experiment_name}
 
+    def send_score(self, score: Mapping[str, Any]) -> Answer:
+        """Make a score an assessment of its trace or span. Raises nothing."""
+        return send_score(self._client.tracking_uri, score)
+
     def send(self, body: bytes) -> Answer:
         """Send one serialized `ExportTraceServiceRequest`. Raises nothing."""
         try:
@@ -220,6 +225,11 @@ class MlflowDestination:
         below = f"{folder}/{name}" if folder else name
         return f"{RUN_SCHEME}{self._run_id}/{below}"
 
+    def address_of(self, name: str) -> str:
+        """Return where a part of this name, of spans or of scores, lies once it is stored."""
+        folder = SCORES_FOLDER if name.startswith(SCORES_PREFIX) else TRACES_FOLDER
+        return f"{RUN_SCHEME}{self._run_id}/{folder}/{name}"
+
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""
         return read_artifact(self._client, self._run_id, uri.split("/", 2)[2])
@@ -260,12 +270,17 @@ class MlflowDestination:
         return {"experiment_name": self._experiment, "run_name": self._run_name}
 
 
+_told: Final[list[bool]] = []
+"""Not empty once a second tracer was told: once in a process is enough."""
+
+
 def _tell_of_a_second_tracer() -> None:
-    """Warn if MLflow records LangChain's calls as well: every trace would be there twice."""
+    """Warn once if MLflow records LangChain's calls as well: every trace would be there twice."""
     module = sys.modules.get("mlflow.utils.autologging_utils")
     known = getattr(module, "AUTOLOGGING_INTEGRATIONS", {})
     settings = known.get("langchain")
-    if settings is not None and not settings.get("disable", False):
+    if settings is not None and not settings.get("disable", False) and not _told:
+        _told.append(True)
         logger.warning(
             "mlflow.langchain.autolog() is on: MLflow will show every trace twice, its own and "
             "that of SageMakerCallbackHandler. Switch one off, "

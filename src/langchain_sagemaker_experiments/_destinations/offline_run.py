@@ -212,6 +212,10 @@ class OfflineDestination:
         """Write one part and return its path."""
         return self._write_in(TRACES_FOLDER, name, data)
 
+    def address_of(self, name: str) -> str:
+        """Return where a part of this name lies once it is stored."""
+        return str(self._run.path / TRACES_FOLDER / name)
+
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""
         return Path(uri).read_bytes()

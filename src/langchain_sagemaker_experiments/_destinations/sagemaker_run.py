@@ -27,6 +27,7 @@ from .._storage.keys import (
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
+    join_address,
     run_folder_of,
     split_address,
 )
@@ -99,6 +100,11 @@ class SageMakerRunDestination:
         """Upload one part and return its address."""
         bucket, prefix = self.place()
         return self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
+
+    def address_of(self, name: str) -> str:
+        """Return where a part of this name lies once it is stored."""
+        bucket, prefix = self.place()
+        return join_address(bucket, f"{prefix}/{name}")
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""

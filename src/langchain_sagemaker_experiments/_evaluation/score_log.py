@@ -7,10 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .._delivery.score_lines import score_line
 from .._destinations.boto_run import BotoRun
+from .._destinations.mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run
 from .._destinations.offline_run import LOG_NAME, OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
@@ -54,8 +56,9 @@ def log_score(
     The recording process may have ended long ago; the Run need not be open, and is not opened.
 
     Args:
-        target: where the trace lies: a `Run`, a `BotoRun`, an `OfflineRun`, the `s3://` address or
-            the folder of a run, or of anything in it.
+        target: where the trace lies: a `Run`, a `BotoRun`, an `OfflineRun`, an `MlflowRun` (the
+            score is an assessment of MLflow too), the `s3://` address or the folder of a run, or of
+            anything in it.
         trace_id: the trace, as `current_trace_id()` or `load_spans` tell it.
         span_id: a span within it; None for the whole trace.
         key: what is scored, such as `helpful`.
@@ -99,6 +102,9 @@ def log_score(
         author=author,
     )
     line = score_line(record, masker=Masker())
+    if is_in_mlflow(target):
+        _log_in_mlflow(target, line)
+        return str(record["score_id"])
     try:
         store = score_store(target, experiment_name, run_name, sagemaker_session)
         store.put(new_part_name(SCORES_PREFIX), line + b"\n")
@@ -107,6 +113,35 @@ def log_score(
             f"The score was not written. {explain(error, 'call log_score again')}"
         ) from error
     return str(record["score_id"])
+
+
+def is_in_mlflow(target: Any) -> bool:
+    """Return True for a run of MLflow, ours or its own."""
+    return isinstance(target, MlflowRun) or is_mlflow_run(target)
+
+
+def _log_in_mlflow(target: Any, line: bytes) -> None:
+    """Write a score among the artifacts of a run, and as an assessment.
+
+    Raises:
+        FlushError: MLflow did not take it.
+    """
+    destination = MlflowDestination(target)
+    try:
+        destination.write_scores(new_part_name(SCORES_PREFIX), line + b"\n")
+        (backend,) = destination.backends
+        score = orjson.loads(line)
+        answer = backend.send_score(score)
+    except Exception as error:  # MLflow's own, which is imported by nobody who does not use it
+        raise FlushError(
+            f"MLflow did not take the score ({type(error).__name__}: {error}). Call log_score "
+            "again."
+        ) from error
+    if not answer.accepted:
+        raise FlushError(
+            "The score is among the run's artifacts, but MLflow did not take it as an assessment: "
+            f"{answer.message}"
+        )
 
 
 def score_store(
