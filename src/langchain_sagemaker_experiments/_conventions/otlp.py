@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ from . import genai, mlflow, openinference
 
 Record = Mapping[str, Any]
 _LARGEST: Final = 2**63
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _MIN_TEXT: Final = 256
 """Characters that a shortened text keeps at least."""
 
@@ -68,7 +70,11 @@ class Batch:
 
 
 def batches_of(
-    records: Iterable[Record], convention: Convention, limits: Limits, resource: Mapping[str, Any]
+    records: Iterable[Record],
+    convention: Convention,
+    limits: Limits,
+    resource: Mapping[str, Any],
+    join: bool = False,
 ) -> Iterator[Batch]:
     """Yield requests with the finished spans of records, in order.
 
@@ -77,11 +83,13 @@ def batches_of(
         convention: the names to use.
         limits: of one request.
         resource: attributes of the resource, such as `service.name`.
+        join: put a trace that began within a span of OpenTelemetry below that span; else the root
+            has a link to it.
 
     Raises:
         MissingExtraError: opentelemetry-proto is not installed.
     """
-    spans = (_fitted(span_of(r, convention), limits) for r in records if _is_finished(r))
+    spans = (_fitted(span_of(r, convention, join), limits) for r in records if _is_finished(r))
     chosen: list[Any] = []
     size = 0
     for span in spans:
@@ -99,7 +107,7 @@ def _is_finished(record: Record) -> bool:
     return record["status"] != "running" and record["start_time"] is not None
 
 
-def span_of(record: Record, convention: Convention) -> Any:
+def span_of(record: Record, convention: Convention, join: bool = False) -> Any:
     """Return one span as protobuf. Its ids are hashes of the record's: sent twice, it is one."""
     proto = _protobuf().trace
     start, end = moment_of(record["start_time"]), moment_of(record["end_time"])
@@ -115,6 +123,7 @@ def span_of(record: Record, convention: Convention) -> Any:
     )
     if record["parent_span_id"]:
         span.parent_span_id = bytes.fromhex(genai.span_id(record["parent_span_id"]))
+    _add_outside(span, record, join)
     pairs = itertools.chain.from_iterable(table(row) for table in convention.attributes)
     _fill(span.attributes, pairs)
     for at, name, attributes in genai.events_of(row):
@@ -126,6 +135,23 @@ def span_of(record: Record, convention: Convention) -> Any:
     else:
         span.status.code = 1
     return span
+
+
+def _add_outside(span: Any, record: Record, join: bool) -> None:
+    """Note the span outside that a trace began in: as parent, or as a link."""
+    told = (record["attributes"] or {}).get("traceparent")
+    outside = _TRACEPARENT.fullmatch(told) if isinstance(told, str) else None
+    if outside is None:
+        return
+    trace_id, span_id = bytes.fromhex(outside[1]), bytes.fromhex(outside[2])
+    if join:
+        span.trace_id = trace_id
+    if record["parent_span_id"]:
+        return
+    if join:
+        span.parent_span_id = span_id
+    else:
+        span.links.add(trace_id=trace_id, span_id=span_id)
 
 
 def _fill(target: Any, pairs: Iterable[tuple[str, Any]]) -> None:

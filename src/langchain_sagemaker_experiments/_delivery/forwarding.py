@@ -14,14 +14,14 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from .._conventions.otlp import batches_of
+from .._conventions.otlp import Batch, batches_of
 from .._destinations.otlp import Answer, Backend
 from .._record.score import is_score
 from .._storage.keys import SCORES_PREFIX
@@ -171,7 +171,7 @@ class _Line:
             return
         records = self._read_records(part.name, bytes(data))
         backend = self._backend
-        batches = batches_of(records, backend.convention, backend.limits, backend.resource)
+        batches = _batches(records, backend)
         for number, batch in enumerate(batches):
             if number - 1 >= 0 and part.ledger is not None:
                 part.ledger.note_batch(part.name, number - 1)
@@ -240,6 +240,10 @@ def send_until_answered(
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
+def _batches(records: Iterable[Mapping[str, Any]], backend: Backend) -> Iterator[Batch]:
+    return batches_of(records, backend.convention, backend.limits, backend.resource, backend.join)
+
+
 @dataclass
 class Forwarded:
     """What a replay did.
@@ -268,7 +272,7 @@ def replay(records: Iterable[Mapping[str, Any]], backend: Backend, timeout: floa
         MissingExtraError: opentelemetry-proto is not installed.
     """
     done = Forwarded()
-    for batch in batches_of(records, backend.convention, backend.limits, backend.resource):
+    for batch in _batches(records, backend):
         deadline = time.monotonic() + timeout
         refused = send_until_answered(
             backend.name, partial(backend.send, batch.body), batch.spans, deadline

@@ -19,6 +19,7 @@ from .._record.schema import SCHEMA_VERSION
 from .._record.shared_values import SharedValues
 from .._record.times import rfc3339_of_ns
 from .._recording.attributes import SpanAttributes
+from .._recording.joined_traces import TRACEPARENT
 from .._recording.live_span import LiveSpan
 from .outgoing_values import OutgoingValues
 from .run_summary import Summary
@@ -209,6 +210,8 @@ class RecordWriter:
                 first = round((span.first_token_ns - span.start_ns) / 1e9, 6)
                 attributes["gen_ai.response.time_to_first_chunk"] = first
             attributes["langchain.stream.chunks"] = span.token_count
+        if span.traceparent is not None:
+            attributes[TRACEPARENT] = span.traceparent
         if span.attributes:
             attributes.update(span.attributes)
         if span.run_id != span.span_id:

@@ -143,6 +143,7 @@ class MlflowBackend:
 
     convention = MLFLOW
     limits = Limits(spans=_SPANS)
+    join = False
 
     def __init__(self, client: Any, experiment_id: str, run_id: str, experiment_name: str) -> None:
         self._client = client

@@ -55,6 +55,10 @@ class Backend(Protocol):
         """What one request may hold."""
 
     @property
+    def join(self) -> bool:
+        """Whether traces are put below the span of OpenTelemetry that they began in."""
+
+    @property
     def resource(self) -> Mapping[str, str]:
         """Attributes of the resource."""
 
@@ -73,6 +77,9 @@ class Otlp:
         resource: attributes of the resource, `service.name` first of all.
         limits: what one request may hold.
         convention: the names of attributes; see `_conventions`.
+        join: put a trace that began within a span of OpenTelemetry (or with `traceparent` in its
+            metadata) below that span. It then has the trace id of that span. Without it, the root
+            has a link to that span.
     """
 
     endpoint: str
@@ -81,6 +88,7 @@ class Otlp:
     resource: Mapping[str, str] = field(default_factory=lambda: resource_from_environment())
     limits: Limits = field(default_factory=Limits, repr=False)
     convention: Convention = field(default=GENERAL, repr=False)
+    join: bool = False
 
     @property
     def name(self) -> str:
@@ -110,6 +118,7 @@ class CloudWatch:
         endpoint: another address, such as a VPC endpoint's.
         timeout: seconds for one request.
         resource: attributes of the resource, `service.name` first of all.
+        join: as of `Otlp`.
     """
 
     region: str | None = None
@@ -117,6 +126,7 @@ class CloudWatch:
     endpoint: str | None = None
     timeout: float = 10.0
     resource: Mapping[str, str] = field(default_factory=lambda: resource_from_environment())
+    join: bool = False
 
     convention = GENERAL
     limits = Limits(spans=10_000, request_bytes=5_000_000, span_bytes=200_000)
@@ -156,6 +166,8 @@ def otlp_from_environment() -> Otlp:
     """Return the backend that the variables of the OpenTelemetry specification name:
     `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` (or `OTEL_EXPORTER_OTLP_ENDPOINT`, to which the path is
     added), `…_HEADERS` and `…_TIMEOUT` likewise, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
+
+    It is the backend of the application's own spans, so traces are put below those they began in.
     """
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     if not endpoint:
@@ -164,7 +176,7 @@ def otlp_from_environment() -> Otlp:
     headers = _pairs(_variable("HEADERS"))
     timeout = _variable("TIMEOUT")
     seconds = float(timeout) / 1e3 if timeout.isdigit() and int(timeout) else 10.0
-    return Otlp(endpoint, headers, seconds)
+    return Otlp(endpoint, headers, seconds, join=True)
 
 
 def _variable(name: str) -> str:

@@ -66,6 +66,8 @@ class LiveSpan:
         # these does.
         self.tentative = False
         """Whether the span is recorded depends on what becomes of its trace; see `sampling`."""
+        self.traceparent: str | None = None
+        """The span outside LangChain that the trace belongs to; see `joined_traces`."""
         self.raw: dict[str, bytes] | None = None
         self.error: dict[str, Any] | None = None
         self.events: list[tuple[int, str, bytes | None]] | None = None

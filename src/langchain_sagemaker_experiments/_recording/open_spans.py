@@ -105,7 +105,9 @@ class OpenSpans:
             parent = self.by_run.get(parent_run_id.int)
         if parent is not None:
             ids = (parent.trace_id, parent.span_id)
-            return LiveSpan(run_id, span_id, *ids, kind, name, _wall(), _clock())
+            span = LiveSpan(run_id, span_id, *ids, kind, name, _wall(), _clock())
+            span.traceparent = parent.traceparent
+            return span
         ids = self._ended.find(parent_run_id.int) or self._adoptive_parent(parent_run_id)
         span = LiveSpan(run_id, span_id, *ids, kind, name, _wall(), _clock())
         if ids[1] != parent_run_id:

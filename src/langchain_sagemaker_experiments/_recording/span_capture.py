@@ -10,6 +10,7 @@ from uuid import UUID
 
 from .._record.schema import ERROR_ORIGIN, Status
 from .faults import Faults
+from .joined_traces import traceparent_of
 from .live_span import LiveSpan
 from .nesting import innermost, parent_here
 from .open_spans import OpenSpans
@@ -85,6 +86,8 @@ class SpanCapture:
         if metadata:
             data = span.metadata = self._encode_json(metadata)
             span.size += len(data)
+        if span.parent_span_id is None:
+            span.traceparent = traceparent_of(metadata)
         if serialized:
             span.component = self._components.encode(serialized)
         return span
