@@ -5,6 +5,7 @@ wrote.
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from langchain_sagemaker_experiments import (
     BotoRun,
+    OfflineRun,
     SageMakerCallbackHandler,
     Span,
     TrackerError,
@@ -290,6 +292,38 @@ def test_no_request_breaks_a_limit(local: LocalSageMaker, caplog: pytest.LogCapt
     assert len(described["Status"]["Message"]) == 1_024
     assert described["Metrics"][0]["MetricName"] == "m" * 255
     assert "the run is full" in caplog.text
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("kind", ["boto", "offline"])
+def test_what_a_user_or_an_exception_says_to_a_run_is_masked(
+    local: LocalSageMaker, tmp_path: Path, kind: str
+) -> None:
+    secret = "AKIA" + "IOSFODNN7" + "EXAMPLQ"
+    run: Any = (
+        boto_run() if kind == "boto" else OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    )
+    with pytest.raises(RuntimeError), run:
+        run.log_parameter("key of the day", f"it is {secret}")
+        run.log_parameters({"api_key": "plain" + "words", secret: 1, "max_tokens": 512, "p": 0.5})
+        run.log_metric(f"loss of {secret}", 1.0)
+        raise RuntimeError(f"refused with {secret}")
+    with pytest.raises(Wordless), boto_run() if kind == "boto" else run:
+        raise Wordless
+    written = (
+        json.dumps(component(), default=str)
+        if kind == "boto"
+        else (run.path / "run.jsonl").read_text()
+    )
+    assert secret not in written
+    assert "plainwords" not in written
+    assert "[REDACTED]" in written
+    assert "512" in written
+    assert "Wordless" in written
 
 
 def test_a_run_full_of_artifacts_still_takes_traces(local: LocalSageMaker) -> None:

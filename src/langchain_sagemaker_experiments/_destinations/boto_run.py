@@ -18,11 +18,11 @@ from .._experiments.components import Artifact, Changes, Listed
 from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
 from .._experiments.places import default_place, known_place
-from .._record.limits import MAX_STATUS_MESSAGE
 from .._storage.keys import DEFAULT_PREFIX, trial_component_name
 from .base import Parameter
-from .run_limits import bounded_parameters, shorten
+from .run_limits import bounded_parameters
 from .s3_upload import upload
+from .user_texts import masked_parameters, masked_text, status_message
 
 logger = logging.getLogger(__name__)
 
@@ -133,12 +133,13 @@ class BotoRun:
         self.log_parameters({name: value})
 
     def log_parameters(self, parameters: Mapping[str, Parameter]) -> None:
-        """Set parameters, at most 300 a run: names to text or numbers. What is too long is cut with
-        a mark.
+        """Set parameters, at most 300 a run: names to text or numbers. Secrets are masked, and what
+        is too long is cut with a mark.
         """
+        masked = masked_parameters(parameters)
         with self._lock:
-            accepted = bounded_parameters(parameters, self._component.parameters)
-            for name in parameters.keys() - accepted.keys():
+            accepted = bounded_parameters(masked, self._component.parameters)
+            for name in masked.keys() - accepted.keys():
                 logger.warning(
                     "The parameter %s was not logged: it is no finite number, or the run is full.",
                     name,
@@ -167,7 +168,7 @@ class BotoRun:
                 such an integer.
             ClientError: AWS refused ten metrics; they are kept and sent again with the next ones.
         """
-        metric = make_metric(name, value, timestamp, step)
+        metric = make_metric(masked_text(name), value, timestamp, step)
         if metric is not None:
             self._metrics.add(metric)
 
@@ -324,7 +325,7 @@ class BotoRun:
         with self._lock:
             self._changes.end_time = _now()
             self._changes.status = "Failed" if error else "Completed"
-            self._changes.message = shorten(str(error), MAX_STATUS_MESSAGE) if error else None
+            self._changes.message = status_message(error) if error else None
         try:
             self.close()
         except Exception as failure:

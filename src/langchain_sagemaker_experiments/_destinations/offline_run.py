@@ -19,6 +19,7 @@ from .._storage.atomic_files import write_file
 from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER
 from .base import Parameter
 from .run_limits import bounded_parameters
+from .user_texts import masked_parameters, masked_text, status_message
 
 LOG_NAME: Final = "run.jsonl"
 """Everything logged but spans, in the order it was logged, one JSON object a line: append-only, so
@@ -92,7 +93,7 @@ class OfflineRun:
         self._log(
             "status",
             status="Failed" if error else "Completed",
-            message=str(error)[:1024] if error else None,
+            message=status_message(error) if error else None,
         )
 
     def close(self) -> None:
@@ -103,8 +104,10 @@ class OfflineRun:
         self.log_parameters({name: value})
 
     def log_parameters(self, parameters: Mapping[str, Parameter]) -> None:
-        """Record parameters: names to text or numbers."""
-        for name, value in bounded_parameters(parameters, self.parameters()).items():
+        """Record parameters: names to text or numbers. Secrets are masked."""
+        for name, value in bounded_parameters(
+            masked_parameters(parameters), self.parameters()
+        ).items():
             self._log("parameter", name=name, value=value)
 
     def log_metric(
@@ -116,7 +119,7 @@ class OfflineRun:
     ) -> None:
         """Record one value of a metric, at `timestamp` (default: now) and `step`."""
         when = (timestamp or datetime.datetime.now(datetime.timezone.utc)).timestamp()
-        self._log("metric", name=name, value=float(value), timestamp=when, step=step)
+        self._log("metric", name=masked_text(name), value=float(value), timestamp=when, step=step)
 
     def log_artifact(
         self, name: str, value: str, media_type: str | None = None, is_output: bool = True
