@@ -180,7 +180,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
         "import main\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert 'pip install "langchain-sagemaker-experiments[cli]"' in done.stderr
     for module, extra, call in (
         ("pandas", "analysis", "load_spans('.')"),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
+
+MISSING_PACKAGE: Final = 4
+"""Not 3, which `evaluate` ends with if it can't be told whether a run is worse."""
 
 
 def main() -> None:
@@ -20,7 +24,7 @@ def main() -> None:
         app()
     except MissingExtraError as error:
         print(f"sagemaker-traces: {error}", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(MISSING_PACKAGE)
     except TrackerError as error:
         print(f"sagemaker-traces: {error}", file=sys.stderr)
         sys.exit(1)

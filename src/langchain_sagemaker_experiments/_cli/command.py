@@ -11,8 +11,8 @@ app = typer.Typer(
     name="sagemaker-traces",
     help="Look at what LangChain applications did, from your own SageMaker Experiments or a "
     "folder.",
-    epilog="Exit codes: 0 done, 1 the data or AWS said no, 2 the command's words are off, "
-    "3 a package is missing (of evaluate also: can't be told from so few examples).",
+    epilog="Exit codes: 0 done, 1 data or AWS error, 2 usage error, 3 evaluate can't tell from so "
+    "few examples, 4 a package is missing.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
