@@ -432,3 +432,41 @@ def test_a_chrome_trace_takes_work_in_proportion_to_its_spans(
     events = list(chrome.events_of(group, 1))
     assert sum(event["ph"] == "X" for event in events) == 5_000
     assert steps < 3 * len(group)
+
+
+def test_scores_are_events_of_the_conventions_and_arguments_in_chrome(tmp_path: Path) -> None:
+    with OfflineRun(tmp_path, experiment_name="e", run_name="r") as run:
+        handler = SageMakerCallbackHandler(run)
+        with handler.span("agent") as agent:
+            pass
+        for key, score, comment in (("right", True, "as it is"), ("tone", "dry", None)):
+            handler.log_score(agent.trace_id, key=key, score=score, comment=comment)
+        handler.flush_tracker()
+    frame = load_spans(tmp_path)
+    request = parse_otlp(export_spans(frame, tmp_path / "x.otlp.json"))
+    (span,) = request.resource_spans[0].scope_spans[0].spans
+    assert {event.name for event in span.events} == {"gen_ai.evaluation.result"}
+    told = [
+        {
+            one.key: one.value.WhichOneof("value")
+            and getattr(one.value, one.value.WhichOneof("value"))
+            for one in event.attributes
+        }
+        for event in span.events
+    ]
+    assert told == [
+        {
+            "gen_ai.evaluation.name": "right",
+            "gen_ai.evaluation.score.value": 1.0,
+            "gen_ai.evaluation.explanation": "as it is",
+            "langchain.score.source": "human",
+        },
+        {
+            "gen_ai.evaluation.name": "tone",
+            "gen_ai.evaluation.score.label": "dry",
+            "langchain.score.source": "human",
+        },
+    ]
+    events = check_chrome(export_spans(frame, tmp_path / "x.trace.json"))
+    (bar,) = [event for event in events if event["ph"] == "X"]
+    assert [one["key"] for one in bar["args"]["scores"]] == ["right", "tone"]

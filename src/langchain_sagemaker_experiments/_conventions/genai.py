@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from .._record.cells import has_value, json_text
+from .._record.score import number_of
 from .._record.times import microseconds, moment_of
 from .messages import input_messages, output_messages
 
@@ -84,7 +85,9 @@ def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def events_of(row: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Yield the events of a span, its exception last: nanoseconds since 1970, name, attributes."""
+    """Yield the events of a span, then its exception, then its scores: nanoseconds since 1970,
+    name, attributes.
+    """
     for event in row["events"] or ():
         at = microseconds(moment_of(event.get("time")))
         if at is None:
@@ -105,3 +108,22 @@ def events_of(row: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]
             "exception",
             {name: str(error[field]) for name, field in names.items() if error.get(field)},
         )
+    scores = row.get("scores")
+    for score in scores if has_value(scores) else ():
+        at = microseconds(moment_of(score.get("time")))
+        if at is not None:
+            yield at * 1_000, "gen_ai.evaluation.result", _evaluation(score)
+
+
+def _evaluation(score: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of the conventions' event `gen_ai.evaluation.result`."""
+    value, number = score.get("score"), number_of(score.get("score"))
+    told = {
+        "gen_ai.evaluation.name": score.get("key"),
+        "gen_ai.evaluation.score.value": number,
+        "gen_ai.evaluation.score.label": value if isinstance(value, str) else None,
+        "gen_ai.evaluation.explanation": score.get("comment"),
+        "error.type": (score.get("error") or {}).get("type"),
+        "langchain.score.source": score.get("source"),
+    }
+    return {name: one for name, one in told.items() if one is not None}

@@ -231,6 +231,7 @@ def _complete(bar: _Bar, process: int) -> dict[str, Any]:
         "metadata",
         "tags",
         "session_id",
+        "scores",
     )
     event = {
         "ph": "X",
