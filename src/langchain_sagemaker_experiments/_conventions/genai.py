@@ -108,7 +108,7 @@ def events_of(row: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]
             "exception",
             {name: str(error[field]) for name, field in names.items() if error.get(field)},
         )
-    scores = row.get("scores")
+    scores: Any = row.get("scores")
     for score in scores if has_value(scores) else ():
         at = microseconds(moment_of(score.get("time")))
         if at is not None:
