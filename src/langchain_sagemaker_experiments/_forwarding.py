@@ -56,9 +56,12 @@ class Forwarding:
     def _ledger_folder(self, destination: Destination, backend: Backend) -> Path:
         """The folder that is the same for each process that forwards from a run to a backend."""
         from ._delivery.spool import default_spool_dir
+        from ._destinations.offline_run import OfflineDestination
 
         folder = default_spool_dir() if self._spool_dir is None else Path(self._spool_dir)
         run = [type(destination).__name__, *sorted(map(str, destination.target().items()))]
+        if isinstance(destination, OfflineDestination):  # folders may hold runs of one name
+            run.append(str(Path(destination.address_of("part")).absolute()))
         named = "\n".join([*run, backend.name]).encode("utf-8", "replace")
         return folder / "forwarding" / hashlib.sha256(named).hexdigest()[:24]
 

@@ -116,7 +116,20 @@ def test_the_next_process_sends_what_a_killed_one_left(
         assert len(receiver.spans) == 19
         assert set(receiver.spans) == expected(run)
         assert {len(sent) for sent in receiver.spans.values()} == {1}
-        assert not ledgers(tmp_path)
+        assert not list((tmp_path / "spool" / "forwarding").iterdir())
+
+
+def test_runs_of_one_name_in_two_folders_have_ledgers_of_their_own(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.faults = [receivers.status(503)] * 10_000
+    kill(start("offline", tmp_path, receiver.endpoint))
+    receiver.faults = []
+    other = OfflineRun(tmp_path / "other", experiment_name="e", run_name="r")
+    replay(other, tmp_path, receiver)
+    assert len(receiver.spans) == 1
+    replay(OfflineRun(tmp_path, experiment_name="e", run_name="r"), tmp_path, receiver)
+    assert len(receiver.spans) == 20
 
 
 def test_batches_that_were_taken_are_not_sent_again(receiver: Receiver, tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def otlp_receiver() -> Iterator[Receiver]:
             """Say nothing."""
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            raw = self.rfile.read(length)
+            if len(raw) < length:  # its sender was killed while it sent
+                self.close_connection = True
+                return
             try:
                 assert self.headers["Content-Type"] == "application/x-protobuf"
                 assert self.headers["Content-Encoding"] == "gzip"

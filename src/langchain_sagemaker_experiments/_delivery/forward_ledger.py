@@ -8,6 +8,7 @@ one span to a backend.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -66,6 +67,8 @@ class ForwardLedger:
             else:
                 self._remove(self._path)
                 self._path = None
+                with contextlib.suppress(OSError):  # another process has a ledger there
+                    self._folder.rmdir()
 
     def adopt(self) -> dict[str, set[int]]:
         """Take over what processes that have ended left: name of a part → numbers of the batches
