@@ -17,5 +17,6 @@ def written(value: Any, *, max_bytes: int | None = None, keep_media: bool = Fals
     rules = OutgoingValues(
         Masker(secrets=False), lambda what: None, max_bytes=max_bytes, keep_media=keep_media
     )
-    outgoing = rules.of_part()(encoder.encode(value))
+    encoded = encoder.encode(value)
+    outgoing = rules.of_part().outgoing(encoded.json, encoded.references)
     return rules.without_media(outgoing.join())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -11,6 +11,7 @@ from .._encoding.media import replace_media, replace_media_in_text
 from .._encoding.truncation import truncate_json
 from .._masking.masking import Masker
 from .._record.value import GrownList, ListPrefix, Reference, Value, numbers_in
+from .._recording.live_span import LiveSpan
 
 _UNBOUNDED: Final = 1 << 62
 _MOST_BYTES: Final = 6
@@ -44,11 +45,19 @@ class OutgoingValues:
         """Return JSON without embedded media, unless it is to be kept."""
         return data if self._keep_media else replace_media(data)
 
-    def of_part(self) -> Callable[[Value], Value]:
-        """Return a function that a part's values go through. It does each text and each list that
-        they share once.
+    def are_plain(self, spans: Sequence[LiveSpan]) -> bool:
+        """Return True if the values of all these spans are whole in themselves and within the
+        bound: they are masked with their lines.
         """
-        return _ValuesOfPart(self).outgoing
+        most = self._max_bytes
+        return not any([  # noqa: C419 - a list is faster
+            span.references is not None or len(span.inputs) > most or len(span.outputs) > most
+            for span in spans
+        ])  # fmt: skip
+
+    def of_part(self) -> ValuesOfPart:
+        """Return what a part's values go through."""
+        return ValuesOfPart(self)
 
     def text(self, text: str) -> str:
         """Return a text that a value holds by reference, as it may be written."""
@@ -94,13 +103,12 @@ class OutgoingValues:
         data = truncate_json(value.join(), self._max_bytes)
         return Value(data, len(data))
 
-    @property
-    def cuts_nothing_below(self) -> int:
-        """Bytes up to which a value without references is within the bound."""
-        return self._max_bytes
+    def is_within_bound(self, data: bytes) -> bool:
+        """Return True if JSON without marks needs no cut."""
+        return len(data) <= self._max_bytes
 
 
-class _ValuesOfPart:
+class ValuesOfPart:
     """The values of one part: each text and each list that they share is done once."""
 
     def __init__(self, rules: OutgoingValues) -> None:
@@ -109,21 +117,22 @@ class _ValuesOfPart:
         self._lists: dict[int, GrownList] = {}
         self._originals: list[GrownList] = []
 
-    def outgoing(self, value: Value) -> Value:
-        """Return a value as it may be written. One without references is masked with its line."""
+    def outgoing(self, data: bytes, references: Mapping[int, Reference] | None) -> Value:
+        """Return a span's value as it may be written. One without marks, and within the bound, is
+        masked with its line.
+
+        Args:
+            data: its JSON.
+            references: what the marks of the span stand for.
+        """
         rules = self._rules
-        if not value.references:
-            if len(value.json) <= rules.cuts_nothing_below:
-                return value
-            # Masked first: a cut secret is recognised no more.
-            try:
-                data = rules.json(value.json)
-            except Exception as error:
-                return rules.withhold(error)
-            value = Value(data, len(data))
-            return rules.cut(value) if rules.is_too_long(value) else value
+        numbers = numbers_in(data) if references else []
+        if not numbers and rules.is_within_bound(data):
+            return Value(data, len(data))
+        held = {number: references[number] for number in numbers} if references else None
         try:
-            value = self._masked(value)
+            # Masked first: a cut secret is recognised no more.
+            value = self._masked(Value(data, len(data), held))
         except Exception as error:
             return rules.withhold(error)
         return rules.cut(value) if rules.is_too_long(value) else value

@@ -18,6 +18,7 @@ from .._masking.masking import Masker
 from .._record.schema import SCHEMA_VERSION
 from .._record.shared_values import SharedValues
 from .._record.times import rfc3339_of_ns
+from .._record.value import MARK_BEGIN
 from .._recording.attributes import SpanAttributes
 from .._recording.joined_traces import TRACEPARENT
 from .._recording.live_span import LiveSpan
@@ -89,12 +90,15 @@ class RecordWriter:
         """Yield one line for each span, without the line end. They belong into one part, and
         `figures` counts the finished ones.
         """
-        outgoing = self._values.of_part()
-        values = [(outgoing(span.inputs), outgoing(span.outputs)) for span in spans]
-        if not any([a.references or b.references for a, b in values]):  # noqa: C419 - faster
-            for span, pair in zip(spans, values, strict=True):
-                yield self._line(span, figures, pair[0].json, pair[1].json, None)
+        if self._values.are_plain(spans):
+            for span in spans:
+                yield self._line(span, figures, span.inputs, span.outputs, None)
             return
+        outgoing = self._values.of_part().outgoing
+        values = [
+            (outgoing(span.inputs, span.references), outgoing(span.outputs, span.references))
+            for span in spans
+        ]
         ids = [_id_text(span.span_id.int) for span in spans]
         shared = SharedValues(list(zip(ids, values, strict=True)))
         for place, (span, pair) in enumerate(zip(spans, values, strict=True)):
@@ -249,11 +253,10 @@ def _held(span: LiveSpan) -> frozenset[str]:
     """Return the fields whose values hold something by reference, and so were masked on their
     way.
     """
-    return frozenset(
-        name
-        for name, value in (("inputs", span.inputs), ("outputs", span.outputs))
-        if value.references
-    )
+    if span.references is None:
+        return frozenset()
+    values = (("inputs", span.inputs), ("outputs", span.outputs))
+    return frozenset(name for name, data in values if MARK_BEGIN in data)
 
 
 def _events(span: LiveSpan, offset: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from .._record.text import LARGE_TEXT
-from .._record.value import MARK_BEGIN, NO_VALUE, Reference, Value, mark, numbers_in
+from .._record.value import MARK_BEGIN, NO_VALUE, Holder, Reference, Value, mark, numbers_in
 from .any_value import (
     Choose,
     Convert,
@@ -96,7 +96,7 @@ class Encoder:
         """Return `value` as JSON bytes (UTF-8, one line)."""
         try:
             data = orjson.dumps(value, self._convert_whole)
-            if data.find(b"null") >= 0 and holds_non_finite(value, self._convert_whole):
+            if b"null" in data and holds_non_finite(value, self._convert_whole):
                 data = self._encode_thoroughly(value)
         except Exception:
             data = self._encode_thoroughly(value)
@@ -127,45 +127,57 @@ class Encoder:
     # --- with references --------------------------------------------------------------------------
     def encode(self, value: Any) -> Value:
         """Return `value` with long texts, and known parts of lists, held by reference."""
+        alone = Value(b"", 0)
+        alone.json = self.encode_for(alone, value)
+        return alone
+
+    def encode_for(self, holder: Holder, value: Any) -> bytes:
+        """Return the JSON of `value`, with marks for long texts and known parts of lists; the
+        holder gets what they stand for, and is charged.
+        """
         if value is None:
             return NO_VALUE
         try:
-            if type(value) is str and len(value) < LARGE_TEXT:
+            # One call less for each event: what most values are is looked at here.
+            cls = type(value)
+            if cls is str and len(value) < LARGE_TEXT:
                 data = orjson.dumps(value)
-                return Value(data, len(data))
-            data = orjson.dumps(self._with_marks(value), self._convert_by_reference)
-            if data.find(b"null") >= 0 and holds_non_finite(value, self._convert_whole):
+                holder.size += len(data)
+                return data
+            if cls is dict:
+                for item in value.values():
+                    kind = type(item)
+                    if (kind is str and len(item) >= LARGE_TEXT) or (
+                        kind is list and self._is_long(item)
+                    ):
+                        value = {key: self._marked(item) for key, item in value.items()}
+                        break
+            elif cls is str or cls is list:
+                value = self._marked(value)
+            data = orjson.dumps(value, self._convert_by_reference)
+            if b"null" in data and holds_non_finite(value, self._convert_whole):
                 self._found.references.clear()
-                return self._encode_whole(value)
-            if data.find(MARK_BEGIN) < 0:
-                data = b"%b" % data if len(data) < _LOOSE_BYTES else data
-                return Value(data, len(data))
-            found = self._found.references
-            references = {number: found[number] for number in numbers_in(data)}
-            found.clear()
-            return Value(data, len(data) + self._charge(references), references)
+                data = self.encode_json(value)
+            elif MARK_BEGIN in data:
+                self._hand_over(holder, data)
         except Exception:
             # Among the rest: a value whose own code was itself recorded here while it was being
             # encoded took the references away.
             self._found.references.clear()
-            return self._encode_whole(value)
+            data = self.encode_json(value)
+        size = len(data)
+        holder.size += size
+        return b"%b" % data if size < _LOOSE_BYTES else data
 
-    def _encode_whole(self, value: Any) -> Value:
-        data = self.encode_json(value)
-        return Value(data, len(data))
-
-    def _with_marks(self, value: Any) -> Any:
-        """Mark the long texts and lists among a value's own items."""
-        cls = type(value)
-        if cls is dict:
-            for item in value.values():
-                kind = type(item)
-                if (kind is str and len(item) >= LARGE_TEXT) or (
-                    kind is list and self._is_long(item)
-                ):
-                    return {key: self._marked(item) for key, item in value.items()}
-            return value
-        return self._marked(value) if cls is str or cls is list else value
+    def _hand_over(self, holder: Holder, data: bytes) -> None:
+        """Give the holder what the marks in `data` stand for."""
+        found = self._found.references
+        references = {number: found[number] for number in numbers_in(data)}
+        found.clear()
+        holder.size += self._charge(references)
+        if holder.references:
+            references.update(holder.references)
+        holder.references = references
 
     def _marked(self, item: Any) -> Any:
         if type(item) is str and len(item) >= LARGE_TEXT:

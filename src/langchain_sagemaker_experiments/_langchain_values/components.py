@@ -13,12 +13,10 @@ _REGION: Final = re.compile(r"\bregion_name='([a-z0-9-]{4,40})'")
 _CACHE_SIZE: Final = 512
 
 
-def name_of(serialized: Mapping[str, Any] | None, name: str | None, default: str) -> str:
-    """Return the name of a run: as given, else as the serialized object says, else the last part of
-    its id.
+def name_of(serialized: Mapping[str, Any] | None, default: str) -> str:
+    """Return the name of a run that was given none: as the serialized object says, else the last
+    part of its id.
     """
-    if name:
-        return name
     if serialized:
         named = serialized.get("name")
         if named:

@@ -12,8 +12,8 @@ application passes on can be one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from .text import dump_text
 
@@ -23,6 +23,19 @@ MARK_BEGIN: Final = f'"\\u0000{_NONCE}:'.encode()
 _BEGIN_TEXT: Final = f"\0{_NONCE}:"
 
 Fields = dict[str, Any]
+
+
+class Holder(Protocol):
+    """What holds the JSON of one or more values, such as a span.
+
+    Attributes:
+        references: the number in a mark → the text or the list that it stands for; None where no
+            value has a mark.
+        size: approximate bytes that its values are the first to hold, and what it holds besides.
+    """
+
+    references: dict[int, Reference] | None
+    size: int
 
 
 class Value:
@@ -38,7 +51,7 @@ class Value:
     __slots__ = ("json", "references", "size")
 
     def __init__(
-        self, json: bytes, size: int, references: Mapping[int, Reference] | None = None
+        self, json: bytes, size: int, references: dict[int, Reference] | None = None
     ) -> None:
         self.json = json
         self.size = size
@@ -129,8 +142,8 @@ class ListPrefix:
 
 Reference = str | ListPrefix
 
-NO_VALUE: Final = Value(b"null", 4)
-"""Stands for inputs or outputs that a span does not have."""
+NO_VALUE: Final = b"null"
+"""JSON of the inputs or outputs that a span does not have."""
 
 
 def mark(number: int) -> bytes:

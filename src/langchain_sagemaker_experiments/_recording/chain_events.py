@@ -23,13 +23,13 @@ class ChainEvents:
     def __init__(self, capture: SpanCapture) -> None:
         self._capture = capture
         self._open_spans = capture.open_spans
-        self._placeholder = capture.encoder.encode(_STREAM_PLACEHOLDER)
+        self._placeholder = capture.encoder.encode_json(_STREAM_PLACEHOLDER)
         self._close = capture.open_spans.close
 
     def started(self, serialized: Mapping[str, Any] | None, inputs: Any, details: Details) -> None:
         """Open a span."""
         metadata = details.get("metadata")
-        name = name_of(serialized, details.get("name"), "chain")
+        name = details.get("name") or name_of(serialized, "chain")
         kind = chain_kind(name, details.get("run_type"), metadata)
         span = self._capture.start(kind, name, serialized, inputs, details)
         if kind == "chain":

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from .._record.schema import Status
-from .._record.value import NO_VALUE, Value
+from .._record.value import NO_VALUE, Reference
 
 _BYTES_PER_SPAN: Final = 1_150
 
@@ -27,8 +27,11 @@ class LiveSpan:
     # much.
     end_ns: int | None = None
     status: Status = "running"
-    inputs: Value = NO_VALUE
-    outputs: Value = NO_VALUE
+    inputs = NO_VALUE
+    """JSON with a mark for each long text and known list; `outputs` likewise."""
+    outputs = NO_VALUE
+    references: dict[int, Reference] | None = None
+    """What the marks in inputs and outputs stand for."""
     tags: list[str] | None = None
     metadata: bytes | None = None
     component: bytes | None = None

@@ -40,7 +40,7 @@ class ModelEvents:
         self, kind: str, serialized: Mapping[str, Any] | None, inputs: Any, details: Details
     ) -> None:
         """Open a span; `inputs` holds prompts or messages exactly as the model gets them."""
-        name = name_of(serialized, details.get("name"), kind)
+        name = details.get("name") or name_of(serialized, kind)
         span = self._capture.start(kind, name, serialized, inputs, details)
         span.facts = "model"
         settings = details.get("invocation_params")

@@ -56,7 +56,7 @@ class SpanCapture:
         self.faults = faults
         self.record_content = record_content
         self._components = components
-        self._encode = encoder.encode
+        self._encode_for = encoder.encode_for
         self._encode_json = encoder.encode_json
         self._failures: dict[int, dict[tuple[int, str], str]] = {}
 
@@ -78,8 +78,7 @@ class SpanCapture:
             parent_run_id = parent_here(open_spans.by_run, parent_run_id)
         span = open_spans.start(run_id, parent_run_id, kind, name)
         if self.record_content:
-            value = span.inputs = self._encode(inputs)
-            span.size += value.size
+            span.inputs = self._encode_for(span, inputs)
         tags, metadata = details.get("tags"), details.get("metadata")
         if tags:
             span.tags = list(tags)
@@ -107,8 +106,7 @@ class SpanCapture:
         run_id, parent_run_id = details.get("run_id"), details.get("parent_run_id")
         span = self.open_spans.end(run_id, parent_run_id, status, kinds)
         if outputs is not None and self.record_content:
-            value = span.outputs = self._encode(outputs)
-            span.size += value.size
+            span.outputs = self._encode_for(span, outputs)
         return span
 
     def fail(
@@ -161,8 +159,7 @@ class SpanCapture:
     def set_late_inputs(self, span: LiveSpan, inputs: Any) -> None:
         """Record inputs that came only with the end."""
         if self.record_content:
-            value = span.inputs = self._encode(inputs)
-            span.size += value.size
+            span.inputs = self._encode_for(span, inputs)
 
     def plain(self, value: Any) -> Any:
         """Return a plain value that no later change of `value` reaches, for an attribute."""

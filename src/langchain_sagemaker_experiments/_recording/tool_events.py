@@ -28,7 +28,7 @@ class ToolEvents:
         """
         arguments = details.get("inputs")
         inputs = arguments if arguments is not None else text
-        name = name_of(serialized, details.get("name"), "tool")
+        name = details.get("name") or name_of(serialized, "tool")
         span = self._capture.start("tool", name, serialized, inputs, details)
         self._capture.open_spans.enter(span)
         span.facts = "tool"
@@ -54,7 +54,7 @@ class ToolEvents:
         self, serialized: Mapping[str, Any] | None, query: str, details: Details
     ) -> None:
         """Open a span with the query."""
-        name = name_of(serialized, details.get("name"), "retriever")
+        name = details.get("name") or name_of(serialized, "retriever")
         span = self._capture.start("retriever", name, serialized, {"query": query}, details)
         self._capture.open_spans.enter(span)
         span.facts = "retriever"
