@@ -39,7 +39,7 @@ SUFFIXES = frozenset(
 # user of an address.
 ASSIGNED = re.compile(
     r"(?i)(?:(?:key|token|secret|pass\w*|pwd|cred\w*|authorization|cookie|auth\w*|connection_?string"
-    r"|bearer|basic|jwt)\w*[\"'\]\\>]{0,6}(?:\s*,)?\s*(?:=>|:=|[=:>(])?\s*[bruf]?[\"'`(\\]{0,3}|://[^\s]*:)\Z"
+    r"|bearer|basic)\w*[\"'\]\\>]{0,6}(?:\s*,)?\s*(?:=>|:=|[=:>(])?\s*[bru]?[\"'`(\\]{0,3}|://[^\s]*:)\Z"
 )
 REVIEWED = re.compile(r"AKIA|ASIA|-----BEGIN|eyJ|sk-|gh[pousr]_|hf_|xox|AIza|\{signature\}")
 """Made-up secrets of documentation, told by their own form."""

@@ -27,6 +27,8 @@ import os, signal, sys, threading, time
 from langchain_core.outputs import Generation, LLMResult
 from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
 from support.spans import record
+if hasattr(signal, "SIGHUP"):  # ignored where the tests run under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """
 
 
