@@ -233,8 +233,9 @@ _INSIDE: Final = r"(?:(?!(?P=quote))(?:\\.|[^\\\n])){1,4096}"
 _PLAIN: Final = r"[^\s\"'`&,;\\(){}<>\[\]|%]"
 _SCHEME: Final = (
     r"(?:(?:[Bb]earer|[Bb]asic|[Tt]oken|[Aa]pi[Kk]ey|[Kk]ey|[Dd]igest|AWS4-HMAC-SHA256"
-    r"|Negotiate) {1,4})?"
+    r"|Negotiate|OAuth|[Bb]ot|GenieKey|SSWS|Splunk) {1,4})?"
 )
+"""What stands before the secret in a header: the registered words, and those of services."""
 _NAMED: Final = re.compile(
     _ENDINGS + r"(?:"
     # "name": "…", 'name' => '…', name = "…", os.environ["NAME"] = '…', and the same in quoted JSON
@@ -256,10 +257,13 @@ _CODE: Final = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,40}(?:\.[A-Za-z_][A-Za-z0-9_]{0,40}){1,6}|[A-Za-z_-]+"
 )
 _PLACEHOLDER: Final = re.compile(
-    _SCHEME + r"(?:[$<{,;:)\]]|%[({sr]|\*{3}|[xX]{3}|\.{3}|\s|\Z|[Yy]our[_ -]|YOUR[_ -]|"
+    _SCHEME + r"(?:[$<{,;:)\]]|%[({sr]|urn:[a-z0-9-]{2,32}:|"
+    r"\*{3}|[xX]{3}|\.{3}|\s|\Z|[Yy]our[_ -]|YOUR[_ -]|"
     r"(?:None|null|NULL|nil|undefined|true|false|True|False|REDACTED|\[REDACTED\])(?![A-Za-z0-9]))"
 )
-"""How a value begins that is none: a variable, a gap to fill in, a mark of ours."""
+"""How a value begins that is none: a variable, a gap to fill in, the name of a kind of token (URN),
+a mark of ours.
+"""
 _NAME_OF_VALUE: Final = re.compile(r"[A-Z]+|[A-Za-z]+(?:[_-][A-Za-z]+)+")
 _KINDS: Final = ("quoted", "pair", "element", "escaped")
 
