@@ -214,6 +214,7 @@ def test_figures_of_a_flush_that_fails_half_way_are_logged_once(
 
 # --- in the background ----------------------------------------------------------------------------
 def test_a_background_flush_by_time_and_by_size(make_recording: Any) -> None:
+    before = set(threading.enumerate())
     recording = make_recording(flush_interval=0.05)
     record(recording.handler)
     await_true(lambda: len(recording.parts) == 1)
@@ -225,8 +226,27 @@ def test_a_background_flush_by_time_and_by_size(make_recording: Any) -> None:
     record(big.handler)
     big.handler.close()
     assert len(big.records()) == 21
-    threads = [thread.name for thread in threading.enumerate()]
-    assert "langchain-sagemaker-flush" not in threads
+    assert not _background_threads(before)
+
+
+def test_closing_ends_the_thread_of_the_time_before_a_run_was_known(tmp_path: Path) -> None:
+    """As a service does whose handler is made with the module, and its Run with the worker."""
+    before = set(threading.enumerate())
+    handler = SageMakerCallbackHandler(flush_interval=3_600.0)
+    with OfflineRun(tmp_path, experiment_name="e", run_name="r") as run:
+        handler.run = run
+        record(handler)
+        handler.close()
+    assert not _background_threads(before)
+    assert prompts(run) == ["p"]
+
+
+def _background_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    """Return the threads of background flushes that were not there before: examples and tests that
+    ran in this process earlier may have left theirs.
+    """
+    new = set(threading.enumerate()) - before
+    return [thread for thread in new if thread.name == "langchain-sagemaker-flush"]
 
 
 def test_a_background_flush_that_fails_goes_on(

@@ -213,7 +213,10 @@ class Route:
 
     def stop_background(self) -> None:
         """End the threads of background flushes that no other handler needs."""
-        for one in self._all():
+        outlets = self._all()
+        if self._own is not None and self._own not in outlets:
+            outlets.append(self._own)  # what was made before a run was known, empty by now
+        for one in outlets:
             if one.pipeline.sources in ([], [self._source]):
                 one.stop_background()
 
