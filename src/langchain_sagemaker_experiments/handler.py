@@ -4,13 +4,13 @@ callbacks are in `_recording.langchain_events`, its parts are put together in `_
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from ._masking.masked_logger import masked_logger
 from ._record.limits import (
     DEFAULT_ABANDONED_AFTER,
     DEFAULT_BUFFER_BYTES,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._destinations.otlp import Backend
     from ._masking.masking import Redact
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 
 class SageMakerCallbackHandler(LangChainEvents, SpansByHand):

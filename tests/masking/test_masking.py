@@ -13,12 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.outputs import Generation, LLMResult
 
-from langchain_sagemaker_experiments._masking.masking import (
-    Masker,
-    is_suspicious,
-    mask_value,
-)
+from langchain_sagemaker_experiments._masking.masking import Masker, mask_value
 from langchain_sagemaker_experiments._masking.secret_shapes import SHAPES
+from langchain_sagemaker_experiments._masking.text_masking import is_suspicious
 from support.secrets import PLACES, SECRETS
 
 ANSWER = LLMResult(generations=[[Generation(text="x")]])
@@ -309,3 +306,30 @@ def test_a_function_that_raises_withholds_the_field(make_recording: Any) -> None
     assert line["inputs"] == "<withheld: the redact function raised RuntimeError>"
     assert line["outputs"] == "harmless"
     assert result.faults == {"redact function raised": 1}
+
+
+def test_what_is_cut_is_masked_first_in_stack_traces_and_in_reprs(recording: Any) -> None:
+    """However a cut falls, no part of a secret is left before it."""
+    secret = SECRETS["github"]
+
+    class Held:
+        def __init__(self, before: int) -> None:
+            self.before = before
+
+        def __repr__(self) -> str:
+            return "x " * (self.before // 2) + secret + " y" * 3_000
+
+    for before in range(1_960, 2_010):
+        recording.handler.on_chain_start({"name": "c"}, {"held": Held(before)})
+        recording.handler.on_chain_error(
+            ValueError("y " * 100 + secret + " x" * (8_970 + before // 2))
+        )
+    recording.handler.flush_tracker()
+    written = b"".join(recording.parts).decode()
+    assert secret[4:14] not in written
+    assert secret[-10:] not in written
+
+
+def test_the_short_last_line_of_a_key_block_is_masked() -> None:
+    block = "-----BEGIN PRIVATE " + "KEY-----\n" + "Ab1+" * 16 + "\n" + "Cd2/" * 16 + "\nQ9xZ0w=="
+    assert mask_value(f"{block}\nand then") == "[REDACTED]\nand then"

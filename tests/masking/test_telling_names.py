@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
+from langchain_sagemaker_experiments._masking.masking import mask_value
 from langchain_sagemaker_experiments._masking.telling_names import (
     TELLING_NAMES,
     is_telling_name,
@@ -156,3 +160,44 @@ def test_code_prose_and_gaps_are_no_values(text):
 def test_a_long_text_is_read_in_one_pass(piece):
     text = (piece * 200_000)[:200_000]
     assert all(start < end for start, end in named_values(text))
+
+
+# --- values that a name beside them or above them makes secrets -----------------------------------
+HIDDEN = "f00d" + "cafe12345678" + "90abcdef12345678"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"algolia": HIDDEN},
+        {"algolia": {"settings": [HIDDEN]}},
+        {"datadog_api": {"value": HIDDEN}},
+        [{"name": "DB_PASSWORD", "value": "hunter-two"}],
+        {"env": [{"Name": "API_KEY", "Value": HIDDEN}]},
+        {"headers": [["x-api-key", HIDDEN], ["accept", "json"]]},
+        "db:\n  password: |\n    hunter-two\n    and more\nport: 1",
+        json.dumps("db:\n  password: >-\n    hunter-two\n"),
+    ],
+    ids=str,
+)
+def test_a_name_beside_or_above_a_value_tells(value: Any) -> None:
+    masked = json.dumps(mask_value(value))
+    assert HIDDEN not in masked
+    assert "hunter" not in masked
+    assert "[REDACTED]" in masked
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "temperature", "value": "0.7"},
+        ["password", "username"],
+        {"name": "Ada", "key": "value-1"},
+        {"algolia": "a search engine of 32 characters"},
+        {"aws": {"key": "folder/file-1.txt"}},
+        "description: |\n  a password is asked for\n",
+    ],
+    ids=str,
+)
+def test_names_and_values_that_tell_nothing_stay(value: Any) -> None:
+    assert mask_value(value) == value

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_sagemaker_experiments._masking import masking as _redaction
+from langchain_sagemaker_experiments._masking import text_masking
 from langchain_sagemaker_experiments._masking.masking import Masker
 from langchain_sagemaker_experiments._masking.word_search import make_find, one_by_one
 from support.secrets import PLACES, SECRETS
@@ -32,6 +32,6 @@ def test_without_the_extra_the_same_is_masked(monkeypatch: pytest.MonkeyPatch) -
     texts = [line.decode() for line in lines]
     expected = [Masker().text(text) for text in texts]
     monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
-    monkeypatch.setattr(_redaction, "_find", make_find(_redaction._WORDS))
+    monkeypatch.setattr(text_masking, "_find", make_find(text_masking._WORDS))
     assert [Masker().text(text) for text in texts] == expected
     assert any("[REDACTED]" in text for text in expected)

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from rich.console import Console
 
 from .._delivery.spool import default_spool_dir
-from .._masking.masking import mask_text
+from .._masking.text_masking import mask_text
 from .._record.plurals import counted
 from ..exceptions import SpanReadError, printable
 

@@ -4,12 +4,13 @@ Run(...)`. Off by default.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-logger = logging.getLogger(__name__)
+from .._masking.masked_logger import masked_logger
+
+logger = masked_logger(__name__)
 
 
 class BackgroundFlush:

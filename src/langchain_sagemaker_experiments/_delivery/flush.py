@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from .._destinations import Destination
+from .._masking.masked_logger import masked_logger
 from .._storage.failure_advice import explain
 from ..exceptions import FlushError
 from .flush_result import FlushResult
@@ -16,7 +16,7 @@ from .parts import MetricsLog
 from .pipeline import Pipeline
 from .upload_pool import Uploads
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 
 def flush(
@@ -143,8 +143,9 @@ def _failure(pipeline: Pipeline, error: Exception, done: int) -> FlushError:
     kept, size = pipeline.pending_spans, pipeline.pending_bytes()
     folder = pipeline.folder()
     arrived = f" {done} spans had arrived before." if done else ""
+    told = pipeline.writer.masker.message(explain(error))
     return FlushError(
-        f"The flush failed. {explain(error)}{arrived} Nothing is lost: {_kept(pipeline)}.",
+        f"The flush failed. {told}{arrived} Nothing is lost: {_kept(pipeline)}.",
         kept_spans=kept,
         kept_bytes=size,
         spool_dir=str(folder) if folder else None,

@@ -9,7 +9,6 @@ one span to a backend.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 import uuid
@@ -19,10 +18,11 @@ from typing import Any, Final
 
 import orjson
 
+from .._masking.masked_logger import masked_logger
 from .._storage.append_logs import append_line, read_lines
 from .._storage.writer_lock import process_state, this_process
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 ENDING: Final = ".ledger"
 _FOREIGN_SECONDS: Final = 3_600.0

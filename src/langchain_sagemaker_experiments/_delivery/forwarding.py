@@ -8,7 +8,6 @@ again what may go well another time.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
@@ -23,11 +22,12 @@ import orjson
 
 from .._conventions.otlp import Batch, batches_of
 from .._destinations.otlp import Answer, Backend
+from .._masking.masked_logger import masked_logger
 from .._record.score import is_score
 from .._storage.keys import SCORES_PREFIX
 from .forward_ledger import ForwardLedger
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 ReadRecords = Callable[[str, bytes], list[dict[str, Any]]]
 """Gives the span records of a part, from its name and bytes."""

@@ -5,19 +5,19 @@ which the run keeps alive.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from .._destinations import Destination
+from .._masking.masked_logger import masked_logger
 from . import process_exit
 from .background_flush import BackgroundFlush
 from .flush import flush
 from .flush_result import FlushResult
 from .pipeline import Pipeline
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 _PATIENCE: Final = 2.0
 """Seconds that the last flush of a process waits for another one, of another thread."""
@@ -98,7 +98,7 @@ class Outlet:
             target = destination.target()
             destination.check()
         except Exception as error:
-            self._reason = str(error)
+            self._reason = self.pipeline.writer.masker.message(str(error))
         try:
             return self.pipeline.save(target)
         except Exception as error:
@@ -117,7 +117,7 @@ class Outlet:
             flush(self.pipeline, self.find_destination, patience=self._patience)
             self._reason = ""
         except Exception as error:
-            self._reason = str(error)
+            self._reason = self.pipeline.writer.masker.message(str(error))
 
     def tell_what_is_left(self) -> None:
         """Say on standard error what was not sent, where it is, and how to upload it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -19,13 +18,14 @@ import weakref
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from .._masking.masked_logger import masked_logger
 from . import child_processes
 from .time_limit import run_within
 
 if TYPE_CHECKING:
     from .outlet import Outlet
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 SECONDS_AFTER_SIGNAL: Final = 5.0
 """For sending after SIGTERM or SIGHUP. `docker stop` kills ten seconds after its SIGTERM."""

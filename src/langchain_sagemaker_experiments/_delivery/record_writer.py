@@ -15,6 +15,7 @@ import orjson
 
 from .._encoding.any_value import convert_object, to_plain
 from .._masking.masking import Masker
+from .._record.limits import MAX_STACKTRACE_CHARS
 from .._record.schema import SCHEMA_VERSION
 from .._record.shared_values import SharedValues
 from .._record.times import rfc3339_of_ns
@@ -195,7 +196,7 @@ class RecordWriter:
             "session_id": session,
             "inputs": orjson.Fragment(inputs),
             "outputs": orjson.Fragment(outputs),
-            "error": span.error,
+            "error": self._error_of(span),
             "attributes": attributes,
             "events": _events(span, offset) if span.events else _NO_EVENTS,
             "tags": span.tags or [],
@@ -223,6 +224,16 @@ class RecordWriter:
         if span.error is not None:
             attributes["error.type"] = span.error["type"]
         return attributes
+
+    def _error_of(self, span: LiveSpan) -> dict[str, str] | None:
+        """Return an error whose stack trace is within its bound: masked first, since a secret that
+        is cut is recognised no more.
+        """
+        error = span.error
+        if error is None or len(error.get("stacktrace", "")) <= MAX_STACKTRACE_CHARS:
+            return error
+        trace = self.masker.message(error["stacktrace"])
+        return {**error, "stacktrace": trace[-MAX_STACKTRACE_CHARS:]}
 
     def _count_failure(self, what: str, error: Exception) -> None:
         self.count_fault(self.masker.message(f"{what}: {type(error).__name__}: {error}"))

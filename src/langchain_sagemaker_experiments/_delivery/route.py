@@ -5,12 +5,12 @@ known.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from .._destinations import Destination, surrounding_run
+from .._masking.masked_logger import masked_logger
 from .._record.score import Score
 from .._recording.live_span import LiveSpan
 from ..exceptions import DestinationError
@@ -19,7 +19,7 @@ from .outlet import Outlet
 from .run_outlets import outlets_of
 from .source import Source
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 MakeOutlet = Callable[[Callable[[], Destination], bool], Outlet]
 """Makes an outlet, from what finds the destination, and whether a run shares it out."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
+from .._masking.masked_logger import masked_logger
 from .outlet import Outlet
 from .time_limit import run_within
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 SECONDS_AT_CLOSE: Final = 30.0
 """For sending what handlers still hold when their Run closes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import threading
 import time
@@ -11,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
 
-logger = logging.getLogger(__name__)
+from .._masking.masked_logger import masked_logger
+
+logger = masked_logger(__name__)
 
 Work = Callable[[], None]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._masking.masking import MARK, Masker
+from .._masking.masking import Masker
+from .._masking.text_masking import MARK
 
 Event = dict[str, Any]
 

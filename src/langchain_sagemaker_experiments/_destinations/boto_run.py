@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import mimetypes
 import threading
 from collections.abc import Iterable, Mapping
@@ -18,13 +17,14 @@ from .._experiments.components import Artifact, Changes, Listed
 from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
 from .._experiments.places import default_place, known_place
+from .._masking.masked_logger import masked_logger
 from .._storage.keys import DEFAULT_PREFIX, trial_component_name
 from .base import Parameter
 from .run_limits import bounded_parameters
 from .s3_upload import upload
 from .user_texts import masked_parameters, masked_text, status_message
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 _open_runs: list[BotoRun] = []
 

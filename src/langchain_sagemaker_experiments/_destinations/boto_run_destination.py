@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
+from .._masking.masked_logger import masked_logger
 from .._storage.failure_advice import explain
 from .._storage.keys import (
     ARTIFACT_NAME,
@@ -21,7 +21,7 @@ from .._storage.object_store import read_object
 from .base import Parameter
 from .boto_run import BotoRun
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 
 class BotoRunDestination:

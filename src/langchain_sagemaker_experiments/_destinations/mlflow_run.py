@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from .._conventions.otlp import MLFLOW, Limits
+from .._masking.masked_logger import masked_logger
 from .._record.text import clean_text
 from .._storage.keys import SCORES_FOLDER, SCORES_PREFIX, TRACES_FOLDER
 from ..exceptions import import_extra
@@ -21,7 +21,7 @@ from .mlflow_scores import send_score
 from .otlp import PATH, Answer, answer_of
 from .run_limits import shorten
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 RUN_SCHEME: Final = "runs:/"
 """How MLflow writes the address of something in a run: `runs:/{run id}/{path}`."""

@@ -124,8 +124,14 @@ class OfflineRun:
     def log_artifact(
         self, name: str, value: str, media_type: str | None = None, is_output: bool = True
     ) -> None:
-        """Record an address as an artifact."""
-        self._log("artifact", name=name, value=value, media_type=media_type, is_output=is_output)
+        """Record an address as an artifact. Secrets in it are masked."""
+        self._log(
+            "artifact",
+            name=masked_text(name),
+            value=masked_text(value),
+            media_type=media_type,
+            is_output=is_output,
+        )
 
     def log_file(
         self,

@@ -9,7 +9,6 @@ request. The attributes of `Run` used here are the same in 2.x and 3.x.
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from .._experiments.components import Artifact, Changes, update
 from .._experiments.places import known_place
+from .._masking.masked_logger import masked_logger
 from .._record.limits import MAX_METRIC_NAME, MAX_PARAMETERS
 from .._storage.failure_advice import explain
 from .._storage.keys import (
@@ -36,7 +36,7 @@ from .base import Parameter
 from .run_limits import bounded_parameters
 from .s3_upload import upload
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 _with_known_address: weakref.WeakSet[Any] = weakref.WeakSet()
 """Runs whose address SageMaker has been told by this process, by whichever handler."""

@@ -21,7 +21,7 @@ def masked_parameters(parameters: Mapping[str, Parameter]) -> dict[str, Paramete
 
 def masked_text(text: str) -> str:
     """Return a text with secrets masked."""
-    from .._masking.masking import mask_text
+    from .._masking.text_masking import mask_text
 
     return mask_text(text)
 

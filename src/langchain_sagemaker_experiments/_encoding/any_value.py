@@ -13,6 +13,7 @@ import decimal
 import enum
 import math
 import pathlib
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -66,6 +67,10 @@ def type_name(value: object) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
+_CUT_WORD: Final = re.compile(r"[^\s,'\"]{1,600}\Z")
+"""A word that a cut leaves half of it: it may be a secret, and half of one is not recognised."""
+
+
 def safe_repr(value: object) -> str:
     """Return a bounded `repr`, or a note of what went wrong when the object's own `__repr__`
     raises.
@@ -77,7 +82,7 @@ def safe_repr(value: object) -> str:
             raise
         return f"<repr failed: {type(error).__name__}>"
     if len(text) > MAX_REPR_CHARS:
-        text = f"{text[:MAX_REPR_CHARS]}… ({len(text)} characters)"
+        text = f"{_CUT_WORD.sub('', text[:MAX_REPR_CHARS])}… ({len(text)} characters)"
     return text
 
 

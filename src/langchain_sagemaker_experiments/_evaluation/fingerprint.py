@@ -18,7 +18,7 @@ import orjson
 
 from .._analysis.examples import Examples
 from .._langchain_values import graph_of
-from .._masking.masking import mask_text
+from .._masking.text_masking import mask_text
 from .._record.plurals import counted
 from .evaluators import Evaluator
 

@@ -5,17 +5,17 @@ them.
 from __future__ import annotations
 
 import datetime
-import logging
 import math
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .._masking.masked_logger import masked_logger
 from .._record.limits import MAX_METRIC_NAME, MAX_METRICS_PER_CALL
 from ..exceptions import TrackerError
 
-logger = logging.getLogger(__name__)
+logger = masked_logger(__name__)
 
 _OLDEST: Final = 14 * 24 * 3_600
 """Seconds back that SageMaker accepts (`METRIC_TS_LOWER_BOUND_TO_NOW` of the SDK)."""

@@ -18,10 +18,15 @@ _HEADERS: Final = (
 _MATERIAL: Final = r"[A-Za-z0-9+/=]{16,8192}"
 _FIRST: Final = r"(?=[A-Za-z+/]{0,64}[0-9])[A-Za-z0-9+/]{16}"
 """The least that is key material: a long word of prose or code holds no digit."""
+_TAIL: Final = (
+    r"(?:(?:\\{1,4}[nr]|[\s\"'\\,+]){1,40}(?=[A-Za-z+/]{0,15}(?:[0-9=]|(?<=[a-z])[A-Z]))"
+    r"[A-Za-z0-9+/]{1,15}={0,2}(?![\w]))?"
+)
+"""The last line of a key is short. Unlike a word it holds a digit, padding or a capital within."""
 _PEM: Final = (
     f"{_BEGIN}(?:(?={_WITHIN}{{0,400}}?{_FIRST}){_WITHIN}{{16,16384}}"
     r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    f"|{_GAP}{_HEADERS}(?={_FIRST}){_MATERIAL}(?:{_GAP}{_MATERIAL}){{0,600}})"
+    f"|{_GAP}{_HEADERS}(?={_FIRST}){_MATERIAL}(?:{_GAP}{_MATERIAL}){{0,600}}{_TAIL})"
 )
 _LINE: Final = exactly(64, BASE64)
 _PEM_WORDS: Final = ("PRIVATE KEY-----", "PRIVATE KEY BLOCK-----")
@@ -89,8 +94,8 @@ KEY_SHAPES: Final[tuple[Shape, ...]] = (
         "putty-private-key",
         "Private keys",
         ["Private-Lines:"],
-        r"Private-Lines: {0,2}[0-9]{1,4}(?:\r?\n|\\n)(?P<secret>"
-        r"(?:[A-Za-z0-9+/=]{4,80}(?:\r?\n|\\n|$|(?=[\"']))){1,200})",
+        r"Private-Lines: {0,2}[0-9]{1,4}(?:\r?\n|\\{1,8}n)(?P<secret>"
+        r"(?:[A-Za-z0-9+/=]{4,80}(?:\r?\n|\\{1,8}n|$|(?=\\{0,7}[\"']))){1,200})",
         (_LINE, "\n", _LINE, "\n"),
         before="Private-Lines: 2\n",
         after="Private-MAC: 0",

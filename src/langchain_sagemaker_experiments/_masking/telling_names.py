@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class NameRule(NamedTuple):
@@ -188,6 +188,32 @@ def is_weak_name(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and name.lower() in WEAK_NAMES
 
 
+def named_item(value: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the key of a value that another item of a dictionary names, and that name.
+
+    Environment variables of containers and headers stand so: `{"name": "API_KEY", "value": "…"}`.
+    """
+    if len(value) > _MOST_ITEMS:
+        return None
+    keys = {key.lower(): key for key in value}
+    of_value = next((keys[word] for word in ("value", "values", "val") if word in keys), None)
+    of_name = next((keys[word] for word in ("name", "key", "header") if word in keys), None)
+    if of_value is None or of_name is None or not isinstance(value[of_name], str):
+        return None
+    return of_value, value[of_name]
+
+
+def is_telling_pair(value: list[Any]) -> bool:
+    """Return True for a telling name and a value that looks random: a header as servers list it."""
+    if len(value) != 2 or not all(isinstance(item, str) for item in value):
+        return False
+    name, text = value
+    return (is_telling_name(name) or is_weak_name(name)) and bool(RANDOM_VALUE.fullmatch(text))
+
+
+_MOST_ITEMS: Final = 8
+"""Items of a dictionary that holds one name and its value."""
+
 _STEMS: Final = re.compile(
     "pass|pwd|pswd|secret|cred|authori|cookie|key|token|jwt|pat|string", re.IGNORECASE
 )
@@ -236,6 +262,8 @@ _SCHEME: Final = (
     r"|Negotiate|OAuth|[Bb]ot|GenieKey|SSWS|Splunk) {1,4})?"
 )
 """What stands before the secret in a header: the registered words, and those of services."""
+_LINE: Final = r"[^\s\\][^\n\\]{0,4096}"
+_LINE_BREAK: Final = r"(?:\r?\n|\\{1,8}n)"
 _NAMED: Final = re.compile(
     _ENDINGS + r"(?:"
     # "name": "…", 'name' => '…', name = "…", os.environ["NAME"] = '…', and the same in quoted JSON
@@ -247,6 +275,9 @@ _NAMED: Final = re.compile(
     rf"|>(?P<element>[^<>\s]{{3,4096}})</"
     # name%3D…, name%22%3A%22…
     rf"|(?:%22|%27)?(?:%3[DA])(?:%20|\+){{0,4}}(?:%22|%27)?(?P<escaped>[^\s\"'&%\\<>]{{4,4096}})"
+    # name: | and indented lines
+    rf"|\\{{0,7}}[\"']?:\s{{0,4}}[|>][0-9+-]{{0,2}}{_LINE_BREAK}[ \t]{{1,40}}"
+    rf"(?P<block>{_LINE}(?:{_LINE_BREAK}[ \t]{{1,40}}{_LINE}){{0,63}})"
     # name=…, name: …, --name …
     rf"|\\{{0,7}}[\"'`]?(?P<mark>\s{{0,4}}[=:]\s{{0,4}}|\s{{1,2}})"
     rf"(?P<plain>{_SCHEME}{_PLAIN}{{3,4096}})(?P<next>[(\[{{]?)"
@@ -265,7 +296,7 @@ _PLACEHOLDER: Final = re.compile(
 a mark of ours.
 """
 _NAME_OF_VALUE: Final = re.compile(r"[A-Z]+|[A-Za-z]+(?:[_-][A-Za-z]+)+")
-_KINDS: Final = ("quoted", "pair", "element", "escaped")
+_KINDS: Final = ("quoted", "pair", "element", "escaped", "block")
 
 
 def named_values(text: str) -> Iterator[NamedValue]:

@@ -263,8 +263,8 @@ TEXT_SHAPES: Final[tuple[Shape, ...]] = (
         "kubernetes-secret",
         "Kubernetes",
         ["kind: Secret"],
-        r"kind: Secret\b(?:(?!\n---|\\n---)[\s\S]){0,600}?(?:\\n|\b)data:(?P<secret>"
-        r"(?:(?:\n|\\n) {1,8}[\w.-]{1,80}: {1,4}[A-Za-z0-9+/]{4,4096}={0,2}){1,64})",
+        r"kind: Secret\b(?:(?!\n---|\\n---)[\s\S]){0,600}?(?:\\n|\b)(?:data|stringData):(?P<secret>"
+        r"(?:(?:\r?\n|\\{1,8}n) {1,8}[\w.-]{1,80}: {1,4}[^\s\\\"'{}]{4,4096}){1,64})",
         ("\n  user: ", exactly(24, ALNUM), "\n  pass: ", exactly(24, ALNUM)),
         before="kind: Secret\nmetadata:\n  name: a\ndata:",
     ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from .._encoding.foreign_code import is_from_signal
+from .._masking.masked_logger import masked_logger
 
-logger = logging.getLogger("langchain_sagemaker_experiments")
+logger = masked_logger("langchain_sagemaker_experiments")
 
 _MAX_LOGGED: Final = 20
 """Kinds of faults that are logged; further ones are only counted."""

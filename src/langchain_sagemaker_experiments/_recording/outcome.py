@@ -13,6 +13,8 @@ from .._record.text import clean_text
 
 _MAX_CHAIN: Final = 10
 """Exceptions of one chain of causes that are looked at."""
+_MAX_TRACE_CHARS: Final = 50 * MAX_STACKTRACE_CHARS
+"""Characters of a stack trace that the writer is given. It masks secrets before it cuts."""
 _MAX_SHOWN: Final = 10
 """Exceptions of a group that its message names."""
 
@@ -53,7 +55,7 @@ def describe_error(error: BaseException, *, content: bool = True) -> dict[str, s
         trace = clean_text(trace)
     except BaseException as failure:
         trace = f"<no stack trace: {type(failure).__name__}>"
-    return {"type": kind, "message": _message(error), "stacktrace": trace[-MAX_STACKTRACE_CHARS:]}
+    return {"type": kind, "message": _message(error), "stacktrace": trace[-_MAX_TRACE_CHARS:]}
 
 
 def _message(error: BaseException) -> str:
