@@ -18,7 +18,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
-from langchain_sagemaker_experiments import record_calls
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    SageMakerCallbackHandler,
+    Span,
+    load_scores,
+    load_spans,
+    record_calls,
+)
 from langchain_sagemaker_experiments._recording.ids import new_id
 from support.recording import Recording
 
@@ -149,3 +156,31 @@ def test_under_record_calls_a_resumed_graph_is_known_by_its_inputs() -> None:
         graph.invoke(Command(resume="yes"), config)
     roots = [line for line in sink.raw_lines() if line["parent_span_id"] is None]
     assert [bool(events_of([root], "resume")) for root in roots] == [False, True]
+
+
+def test_an_application_that_fixes_uuid4_and_the_clock_loses_nothing(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests of applications patch `uuid.uuid4` and `time`: names and ids of ours use neither."""
+    import time
+    import uuid
+
+    fixed = uuid.UUID(int=1)
+    calls: list[int] = []
+
+    def uuid4() -> uuid.UUID:
+        calls.append(1)
+        return fixed
+
+    monkeypatch.setattr(uuid, "uuid4", uuid4)
+    monkeypatch.setattr(time, "time_ns", lambda: 1_790_000_000_000_000_000)
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    for _ in range(3):
+        handler = SageMakerCallbackHandler(run, durable=True)
+        for name in ("a", "b"):
+            trace = handler.log_trace(Span(name))
+            handler.log_score(trace, key="k", score=1)
+            handler.flush_tracker()
+    assert calls == []
+    assert len(load_spans(run)) == 6
+    assert len(load_scores(run)) == 6

@@ -9,9 +9,9 @@ one span to a backend.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -102,7 +102,7 @@ class ForwardLedger:
         try:
             if self._path is None or not self._path.exists():
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._path = self._folder / f"{uuid.uuid4().hex}{ENDING}"
+                self._path = self._folder / f"{secrets.token_hex(16)}{ENDING}"
                 append_line(self._path, orjson.dumps({"writer": this_process()}))
             append_line(self._path, orjson.dumps(entry))
         except OSError as error:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import threading
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -125,13 +125,13 @@ class Spool:
         self.path = self._new_path()
 
     def _new_path(self) -> Path:
-        return self._parent / f"{SPOOL_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        return self._parent / f"{SPOOL_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
 
     def open_live(self) -> LiveFile:
         """Return a new file to append to."""
         with self.lock:
             self.make_folder()
-            return LiveFile(self, f"{uuid.uuid4().hex}{PART_SUFFIX}")
+            return LiveFile(self, f"{secrets.token_hex(16)}{PART_SUFFIX}")
 
     def seal(self, live: LiveFile) -> SpoolFile:
         """Turn a live file into a part, which stays open."""

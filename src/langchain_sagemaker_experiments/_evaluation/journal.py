@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import socket
-import uuid
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ class Journal:
     """
 
     def __init__(self, parent: Path) -> None:
-        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._parent = parent
         self.path = parent / self.worker
         self.path.mkdir(mode=0o700, parents=True)

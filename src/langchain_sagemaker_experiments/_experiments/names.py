@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-import uuid
 from typing import Final
 
 RUN_TAG: Final = {"Key": "sagemaker:trial-component-source", "Value": "run"}
@@ -38,7 +38,7 @@ def checked_name(what: str, name: object) -> str:
 
 def new_run_name() -> str:
     """Return a name for a run that was given none, such as `sagemaker-run-1764000000-3fa9`."""
-    return f"sagemaker-run-{int(time.time())}-{uuid.uuid4().hex[:4]}"
+    return f"sagemaker-run-{int(time.time())}-{secrets.token_hex(2)}"
 
 
 def trial_name(experiment_name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import threading
 import time
 import uuid
@@ -51,6 +52,11 @@ Score = dict[str, Any]
 Value = bool | int | float | str | None
 
 
+def _new_id() -> str:
+    """Return a random id. `uuid4` may be patched by an application's tests to give one id twice."""
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
 def make_score(
     trace_id: str,
     span_id: str | None = None,
@@ -74,7 +80,7 @@ def make_score(
     """
     return {
         "schema_version": SCORE_SCHEMA_VERSION,
-        "score_id": score_id or str(uuid.uuid4()),
+        "score_id": score_id or _new_id(),
         "trace_id": _checked_id("trace_id", trace_id),
         "span_id": None if span_id is None else _checked_id("span_id", span_id),
         "key": checked_key(key),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def whole_file(target: Path, *, private: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the folder or the file can't be made; it names the target, not the scratch path.
     """
-    scratch = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}")
+    scratch = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch.touch(0o600 if private else 0o666, exist_ok=False)
@@ -52,7 +52,7 @@ def create_file(path: Path, data: bytes) -> bool:
     """
     if path.exists():
         return False
-    scratch = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:12]}")
+    scratch = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         scratch.write_bytes(data)

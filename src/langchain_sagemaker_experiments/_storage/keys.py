@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import time
-import uuid
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -86,7 +86,7 @@ def new_part_name(prefix: str = PART_PREFIX) -> str:
     now = time.time_ns()
     seconds, rest = divmod(now, 1_000_000_000)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
-    return f"{prefix}{stamp}.{rest // 1_000:06d}Z-{uuid.uuid4().hex[:12]}{PART_SUFFIX}"
+    return f"{prefix}{stamp}.{rest // 1_000:06d}Z-{secrets.token_hex(6)}{PART_SUFFIX}"
 
 
 def trial_component_name(experiment_name: str, run_name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import uuid
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -203,7 +203,7 @@ class S3Store:
         """
         server = (self._client.meta.endpoint_url, self._bucket)
         if server not in _conditional:
-            probe = join(COMPACTED_FOLDER, f"_probe-{uuid.uuid4().hex}.json")
+            probe = join(COMPACTED_FOLDER, f"_probe-{secrets.token_hex(16)}.json")
             self.create(probe, b"{}")
             try:
                 _conditional[server] = not self.create(probe, b"{}")
