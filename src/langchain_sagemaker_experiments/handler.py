@@ -73,6 +73,8 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         record_content: False leaves prompts, outputs, arguments and messages of errors out: shape,
             times, tokens, models and kinds of errors stay. By default True, unless the environment
             variable `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says no.
+        record_provenance: record git commit and dirty flag, versions and prompt templates for
+            comparisons of runs, and as parameters of the Run; found out at the flush.
         run_inline: handle the events of async calls in place. LangChain then skips other handlers
             that are not inline at the start of completion models called asynchronously
             (langchain#39633); False gives them all events, and costs a thread for each event.
@@ -115,6 +117,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         keep_slower_than: float | None = None,
         record_tokens: bool = False,
         record_content: bool | None = None,
+        record_provenance: bool = False,
         run_inline: bool = True,
         max_open_spans: int = DEFAULT_MAX_OPEN_SPANS,
         abandoned_after: float = DEFAULT_ABANDONED_AFTER,
@@ -160,6 +163,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
                 abandoned_after=abandoned_after,
                 flush_interval=flush_interval,
                 flush_bytes=flush_bytes,
+                record_provenance=record_provenance,
             ),
             dict(extra_args or {}),
             self._forwarding.with_backends,

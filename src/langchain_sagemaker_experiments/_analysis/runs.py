@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._query.source_tables import SourceTables, is_source, open_tables
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import MODEL_KINDS, first_token_ms_of
+from .._record.provenance import MADE_WITH, facts_in, owner_of
 from .._record.schema import Record
 from .._record.score import number_of
 from ..exceptions import import_extra
-from .source_figures import run_costs, run_figures, run_parameters, run_scores
+from .source_figures import run_costs, run_figures, run_parameters, run_provenance, run_scores
 from .traces import group_by_trace, rows_of, scores_of, trace_row
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def compare_runs(
         of the calls whose price is known; NaN of none). Then `score.{key}`, the mean of each key
         that traces were scored with, and a column for each parameter of the model calls
         (`gen_ai.request.temperature`, …): its value, or its values as a list where they differ
-        within a run. Traces of evaluators do not count.
+        within a run. Runs that `evaluate` made, or a handler with `record_provenance`, have
+        `git.commit`, `git.dirty`, `version.{package}` and `prompt.{name}`, its hash. Traces of
+        evaluators do not count.
 
     Raises:
         MissingExtraError: pandas is not installed.
@@ -66,13 +69,16 @@ def compare_runs(
     if is_source(spans):
         with open_tables(spans, experiment_name, run_name, sagemaker_session) as tables:
             return _compare_tables(tables)
-    return compare_groups(group_by_trace(rows_of(spans)))
+    return compare_groups(group_by_trace(rows_of(spans)), spans.attrs.get(MADE_WITH, ()))
 
 
 def _compare_tables(tables: SourceTables) -> pd.DataFrame:
     figures = run_figures(tables)
+    made_with = run_provenance(tables)
     costs, scores = run_costs(tables), run_scores(tables)
     parameters = run_parameters(tables, _PARAMETERS)
+    for owner, facts in made_with.items():
+        parameters.setdefault(owner, {}).update(facts)
     rows = []
     for found in figures:
         owner = (found["experiment_name"], found["run_name"])
@@ -95,8 +101,12 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
-    """Do what `compare_runs` does with spans that are put together by trace already."""
+def compare_groups(
+    groups: Mapping[str, list[Record]], made_with: Iterable[Record] = ()
+) -> pd.DataFrame:
+    """Do what `compare_runs` does with spans that are put together by trace already, and the
+    records that tell with what they were made.
+    """
     runs: dict[tuple[Any, Any], _Run] = {}
     for group in groups.values():
         row = trace_row(group)
@@ -107,6 +117,10 @@ def compare_groups(groups: Mapping[str, list[Record]]) -> pd.DataFrame:
             for name in ("experiment_name", "run_name")
         )
         runs.setdefault((names[0], names[1]), _Run()).add(row, group)
+    for record in made_with:
+        run = runs.get(owner_of(record))
+        if run is not None:
+            run.add_parameters(facts_in(record["attributes"] or {}))
     rows = [
         {
             "experiment_name": experiment,
@@ -168,9 +182,11 @@ class _Run:
         attributes = record["attributes"] or {}
         _keep(self._model_latencies, record["duration_ms"])
         _keep(self._first_tokens, first_token_ms_of(attributes))
-        for name, value in attributes.items():
-            if name.startswith(_PARAMETERS):
-                self.parameters.setdefault(name, {})[repr(value)] = value
+        self.add_parameters({k: v for k, v in attributes.items() if k.startswith(_PARAMETERS)})
+
+    def add_parameters(self, parameters: Mapping[str, Any]) -> None:
+        for name, value in parameters.items():
+            self.parameters.setdefault(name, {})[repr(value)] = value
 
     def figures(self) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from .._query.source_statements import attribute_number
 from .._query.source_tables import SourceTables
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import MODEL_KINDS, USAGE_NAMES
+from .._record.provenance import facts_in, is_provenance
 from .._record.score import merge_scores, number_of
 from ..exceptions import import_extra
 from .prices import rates_of
@@ -188,6 +189,27 @@ def run_parameters(
         owner: {name: list(values.values()) for name, values in parameters.items()}
         for owner, parameters in found.items()
     }
+
+
+def run_provenance(tables: SourceTables) -> dict[tuple[Any, Any], dict[str, list[Any]]]:
+    """Return experiment and run → name → different values of the facts with what traces were
+    made, in the order they first came.
+    """
+    rows = tables.rows(
+        "SELECT experiment_name, run_name, attributes FROM spans"
+        " WHERE is_graph AND attributes IS NOT NULL ORDER BY start_time NULLS FIRST"
+    )
+    found: dict[tuple[Any, Any], dict[str, list[Any]]] = {}
+    for row in rows:
+        attributes = orjson.loads(row["attributes"])
+        if not is_provenance({"attributes": attributes}):
+            continue
+        facts = found.setdefault((row["experiment_name"], row["run_name"]), {})
+        for name, value in facts_in(attributes).items():
+            values = facts.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return found
 
 
 _PROVIDER: Final = "gen_ai.provider.name"

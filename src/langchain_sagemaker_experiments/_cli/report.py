@@ -12,7 +12,7 @@ from rich.console import Console
 
 from .._destinations.sagemaker_sdk import load_sdk
 from .._export import export_spans
-from .._reading import to_frame
+from .._reading import spans_frame
 from .._storage.failure_advice import explain
 from .._views.report import Report, render_report, upload_report
 from ..exceptions import DestinationError
@@ -32,7 +32,7 @@ def run_report(
     as_json: bool,
 ) -> None:
     """Write the report, say where it is, upload or open it as asked."""
-    frame = to_frame(read_records(errors, where))
+    frame = spans_frame(read_records(errors, where))
     with errors.status("drawing the report") if errors.is_terminal else contextlib.nullcontext():
         report = render_report(frame, output, title=title)
     if upload:
@@ -69,7 +69,7 @@ def run_export(
     as_json: bool,
 ) -> None:
     """Write the export and say where it is."""
-    frame = to_frame(read_records(errors, where))
+    frame = spans_frame(read_records(errors, where))
     path = export_spans(frame, output, format)
     size = path.stat().st_size
     if as_json:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .._record.provenance import is_provenance
 from .._record.times import microseconds, moment_of
 from .._version import __version__
 from ..exceptions import import_extra
@@ -104,6 +105,8 @@ def batches_of(
 
 
 def _is_finished(record: Record) -> bool:
+    if is_provenance(record):
+        return False  # it is no call
     return record["status"] != "running" and record["start_time"] is not None
 
 

@@ -24,6 +24,7 @@ from .._recording.sampling import Sampling
 from .._recording.span_capture import SpanCapture
 from .outlet import Outlet
 from .pipeline import Pipeline
+from .provenance_log import ProvenanceLog
 from .record_writer import RecordWriter
 from .route import Route
 from .run_summary import Summary
@@ -50,6 +51,7 @@ class HandlerSettings:
     abandoned_after: float
     flush_interval: float | None = None
     flush_bytes: int | None = None
+    record_provenance: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def assemble(
         open_spans, encoder, components, faults, record_content=settings.record_content
     )
     route = Route(
-        Source(open_spans, faults, on_flush=encoder.charge_anew),
+        Source(open_spans, faults, on_flush=encoder.charge_anew, capture=capture),
         (_sharing_key(settings, extra_args), backends),
         partial(_outlet, settings, masker),
         lambda run: with_backends(destination_for(run, extra_args)),
@@ -144,7 +146,12 @@ def _pipeline(settings: HandlerSettings, masker: Masker) -> Pipeline:
     spool = Spool(settings.spool_dir)
     scores = ScoreBuffer(partial(score_line, masker=masker), spool, durable=settings.durable)
     return Pipeline(
-        writer, scores, budget=settings.buffer_bytes, spool=spool, durable=settings.durable
+        writer,
+        scores,
+        budget=settings.buffer_bytes,
+        spool=spool,
+        durable=settings.durable,
+        provenance=ProvenanceLog() if settings.record_provenance else None,
     )
 
 

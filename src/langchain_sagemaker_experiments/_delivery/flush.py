@@ -52,6 +52,8 @@ def _flush(pipeline: Pipeline, find_destination: Callable[[], Destination]) -> F
     for source in list(pipeline.sources):
         source.open_spans.close_abandoned()
         source.on_flush()
+    if pipeline.provenance is not None and pipeline.is_waiting and pipeline.sources:
+        pipeline.provenance.note(list(pipeline.sources))
     uploads: Uploads | None = None
     try:
         destination = find_destination()
@@ -114,7 +116,10 @@ def _log_numbers(
         part.log = log
     # The settings logged so far keep their names.
     figures = pipeline.writer.summary.plus(*(part.figures for part in uncounted))
-    parameters = figures.parameters(destination.parameters())
+    existing = destination.parameters()
+    parameters = figures.parameters(existing)
+    if pipeline.provenance is not None:
+        parameters.update(pipeline.provenance.parameters(existing))
     metrics = {**figures.metrics(), **pipeline.scores.metrics()}
     if parameters:
         destination.log_parameters(parameters)

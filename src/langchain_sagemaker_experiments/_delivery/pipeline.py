@@ -16,6 +16,7 @@ from .held_traces import HeldTraces
 from .live_file import LiveFile
 from .pace import Pace
 from .parts import Batch, Part
+from .provenance_log import ProvenanceLog
 from .record_writer import RecordWriter
 from .run_summary import Summary
 from .running_spans import add_running
@@ -39,6 +40,7 @@ class Pipeline:
         budget: bytes in memory before spans go to the spool.
         spool: the folder for what does not fit, and for everything when `durable`.
         durable: write each span to the spool as it ends.
+        provenance: records with what traces are made, if that is asked for.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Pipeline:
         budget: int,
         spool: Spool,
         durable: bool,
+        provenance: ProvenanceLog | None = None,
     ) -> None:
         self.writer = writer
+        self.provenance = provenance
         self.scores = scores
         self.spool = spool
         self.budget = budget

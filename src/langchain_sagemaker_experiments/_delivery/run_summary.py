@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .._record.model_facts import MODEL_KINDS, tokens_of
-from .._record.schema import ERROR_ORIGIN, LATE_END
+from .._record.schema import ARCHITECTURE, ERROR_ORIGIN, LATE_END
 
 Parameter = str | int | float
 ParametersOf = Callable[[Mapping[str, Any]], Mapping[str, Parameter]]
@@ -70,10 +70,10 @@ class Summary:
         return total
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count one finished span, given as its record; a second end of a span that was counted is
-        not counted again.
+        """Count one finished span, given as its record. A second end of a span that was counted is
+        not counted again, and a record that is no call never.
         """
-        if record["attributes"].get(LATE_END):
+        if record["attributes"].get(LATE_END) or ARCHITECTURE in record["attributes"]:
             return
         self.spans += 1
         if record["status"] == "error" and ERROR_ORIGIN not in record["attributes"]:

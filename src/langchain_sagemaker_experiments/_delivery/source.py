@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .._recording.faults import Faults
 from .._recording.open_spans import OpenSpans
+from .._recording.span_capture import SpanCapture
 
 
 @dataclass(eq=False)
@@ -19,3 +20,5 @@ class Source:
     """Called at the beginning of a flush."""
     run_closes: Callable[[], None] = lambda: None
     """Called when the run is left."""
+    capture: SpanCapture | None = None
+    """What a pipeline records spans of its own through."""

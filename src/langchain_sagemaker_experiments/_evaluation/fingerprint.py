@@ -18,14 +18,15 @@ import orjson
 
 from .._analysis.examples import Examples
 from .._langchain_values import graph_of
+from .._langchain_values.prompts import MAX_PROMPT, add_prompt, is_prompt, prompt_text
 from .._masking.text_masking import mask_text
 from .._record.plurals import counted
+from .._record.provenance import prompt_hash
 from .evaluators import Evaluator
 
 Facts = dict[str, str]
 
 _PROMPT: Final = "prompt "
-_MAX_TEXT: Final = 100_000
 _DEPTH: Final = 3
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -78,7 +79,28 @@ def _draw(runnable: Any) -> Any:
         return runnable.get_graph()
 
 
+def prompts_of(facts: Facts) -> dict[str, str]:
+    """Return name → text of the prompts among facts."""
+    return {
+        name.removeprefix(_PROMPT): text for name, text in facts.items() if name.startswith(_PROMPT)
+    }
+
+
+def without_texts(facts: Facts) -> Facts:
+    """Return facts with the hash of each prompt in place of its text."""
+    return {
+        name: prompt_hash(text) if name.startswith(_PROMPT) else text
+        for name, text in facts.items()
+    }
+
+
 def _prompt_text(prompt: Any) -> str:
+    from langchain_core.load import dumpd
+
+    serialized = dumpd(prompt)
+    text = prompt_text(serialized) if is_prompt(serialized) else ""
+    if text:
+        return text
     pretty = getattr(prompt, "pretty_repr", None)
     try:
         return str(pretty()) if callable(pretty) else repr(prompt)
@@ -87,12 +109,7 @@ def _prompt_text(prompt: Any) -> str:
 
 
 def _add_prompt(prompts: Facts, name: str, text: str) -> None:
-    number = 1
-    label = f"{_PROMPT}{name}"
-    while label in prompts:
-        number += 1
-        label = f"{_PROMPT}{name} {number}"
-    prompts[label] = mask_text(text[:_MAX_TEXT])
+    add_prompt(prompts, name, mask_text(text[:MAX_PROMPT]), prefix=_PROMPT)
 
 
 def _function_of(data: Any) -> Any:

@@ -25,17 +25,18 @@ from .._reading.scores import read_scores
 from .._reading.sources import find_all_parts
 from .._record.evaluation_marks import EVALUATION_ID, EXAMPLE_HASH, EXAMPLE_ID, REPETITION
 from .._record.score import merge_results, merge_scores
+from .._recording.arguments import content_is_recorded
+from .._recording.provenance import git_state, log_provenance, provenance
 from .._storage.keys import EVALUATIONS_FOLDER
 from ..exceptions import DestinationError
 from ..handler import SageMakerCallbackHandler
 from .cases import Case
 from .claims import Claims
 from .evaluators import Evaluator, make_evaluators
-from .fingerprint import Facts, make_facts
+from .fingerprint import make_facts, prompts_of, without_texts
 from .identity import agree, checked_id
 from .journal import Journal, workers_folder
 from .judging import JudgeDestination, Judges
-from .provenance import provenance
 from .results import EvaluationResults, key_figures
 from .score_log import store_in_run
 from .targets import Target
@@ -86,6 +87,9 @@ class Session:
         if isinstance(self.run, BotoRun):
             _make_bucket(self.run)
         facts = make_facts(examples, repetitions, self.evaluators, target)
+        prompts = prompts_of(facts)
+        if not content_is_recorded(settings.get("record_content")):
+            facts = without_texts(facts)
         size = agree(store, self.evaluation_id, facts, len(examples) * repetitions)
         self._journal = Journal(workers_folder(self.run, store, self.evaluation_id))
         try:
@@ -95,7 +99,7 @@ class Session:
             self.work = WorkList(
                 examples, repetitions, size, self._read_results, retry_errors=retry_errors
             )
-            self._log_parameters(facts)
+            self._log_parameters(prompts)
         except BaseException:
             self._journal.close()
             raise
@@ -105,6 +109,7 @@ class Session:
 
     def _make_handlers(self, target: Any, settings: dict[str, Any]) -> None:
         options = {**settings, "durable": True, "spool_dir": self._journal.path}
+        options["record_provenance"] = False  # the evaluation does it, and knows more prompts
         self._handler = SageMakerCallbackHandler(self.run, **options)
         route = self._handler._parts.route
         self._destination = route.outlet.find_destination()
@@ -118,14 +123,16 @@ class Session:
         self.judges = Judges(judge)
         self.target = Target(target, self._handler, self._traces)
 
-    def _log_parameters(self, facts: Facts) -> None:
+    def _log_parameters(self, prompts: dict[str, str]) -> None:
         if self.work.is_done:
             return
+        made_with = provenance(git_state(), prompts)
+        log_provenance(self._handler._parts.capture, made_with, prompts)
         self._destination.log_parameters(
             {
                 "evaluation_id": self.evaluation_id,
                 "examples_version": self.examples.version,
-                **provenance(facts),
+                **made_with,
             }
         )
 

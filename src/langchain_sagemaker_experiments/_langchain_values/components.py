@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from .prompts import prompts_among
+
 _AGENT_CLASSES: Final = frozenset(("AgentExecutor",))
 _REGION: Final = re.compile(r"\bregion_name='([a-z0-9-]{4,40})'")
 _CACHE_SIZE: Final = 512
@@ -85,6 +87,10 @@ class ComponentCache:
             self._known.clear()
         self._known[id(serialized)] = (serialized, data)
         return data
+
+    def prompts(self) -> list[tuple[str, str]]:
+        """Return name and text of the prompt templates seen lately."""
+        return prompts_among(serialized for serialized, _ in list(self._known.values()))
 
 
 def _without_content(serialized: Mapping[str, Any]) -> dict[str, Any]:

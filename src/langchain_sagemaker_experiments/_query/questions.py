@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .._record.provenance import PROVENANCE
 from .filters import conditions
 from .span_index import SpanIndex
 
@@ -258,7 +259,10 @@ class Questions:
 
     def graphs(self) -> list[str]:
         """Return the logged graphs as JSON texts, the newest of each name."""
-        rows = self._index.ask("SELECT arg_max(record, part) AS record FROM graphs GROUP BY name")
+        rows = self._index.ask(
+            "SELECT arg_max(record, part) AS record FROM graphs WHERE name != ? GROUP BY name",
+            [PROVENANCE],
+        )
         return [row["record"] for row in rows]
 
     def sample(self, limit: int) -> list[dict[str, Any]]:

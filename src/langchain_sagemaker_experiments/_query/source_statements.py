@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .._record.model_facts import MODEL_KINDS, MODEL_NAMES, TO_FIRST_CHUNK, TOKEN_NAMES
+from .._record.provenance import PROVENANCE
 from .._record.schema import ARCHITECTURE, CLOSED_BECAUSE, START_SEEN
 
 SPAN_COLUMNS: Final[dict[str, str]] = {
@@ -31,8 +32,9 @@ SPAN_COLUMNS: Final[dict[str, str]] = {
     "inputs": "VARCHAR",
     "is_strange": "BOOLEAN",
 }
-"""Of the table `spans`. `attributes` are there of model calls and of rows that are to be merged,
-`inputs` of model calls where they were asked for. `is_strange` marks what our writers do not write.
+"""Of the table `spans`. `attributes` are there of model calls, of provenance and of rows to be
+merged, `inputs` of model calls where they were asked for. `is_strange` marks what our writers
+do not write.
 """
 
 _COLUMNS: Final = ", ".join(f"{name} {kind}" for name, kind in SPAN_COLUMNS.items())
@@ -58,7 +60,7 @@ SPANS_WITHOUT_REPEATED: Final = "CREATE VIEW spans AS SELECT * EXCLUDE (place) F
 
 _ODD: Final = (
     f"status = 'running' OR contains(attributes, '{START_SEEN}')"
-    f" OR contains(attributes, '{CLOSED_BECAUSE}')"
+    f" OR contains(attributes, '{CLOSED_BECAUSE}') OR contains(attributes, '{PROVENANCE}')"
 )
 _KEPT: Final = f"CASE WHEN kind IN {MODEL_KINDS!r} OR {_ODD} THEN attributes END"
 _INPUTS: Final = f"CASE WHEN {{contents}} AND kind IN {MODEL_KINDS!r} THEN inputs END"

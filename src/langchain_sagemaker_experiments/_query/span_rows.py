@@ -12,6 +12,7 @@ from .._reading.parquet import pyarrow, schema
 from .._record.cells import json_text
 from .._record.merge import merge_records
 from .._record.model_facts import MODEL_KINDS, facts_of
+from .._record.provenance import is_provenance
 from .._record.schema import ARCHITECTURE, CLOSED_BECAUSE, START_SEEN, Record
 from .._record.times import moment_of, rfc3339
 from .._storage.keys import is_s3_address
@@ -50,6 +51,7 @@ def row_of(record: Record, number: int, contents: bool) -> tuple[Any, ...]:
         record["status"] == "running"
         or attributes.get(START_SEEN, True) is False
         or CLOSED_BECAUSE in attributes
+        or is_provenance(record)
     )
     return (
         number,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._record.limits import MAX_FOREIGN_COLUMNS
 from .._record.model_facts import FACTS
+from .._record.provenance import MADE_WITH, is_provenance
 from .._record.schema import COLUMNS, FIELDS, Record
 from ..exceptions import import_extra
 
@@ -44,6 +45,21 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
         column = f"{FOREIGN_PREFIX}{name}" if name in _COMPUTED else name
         columns[column] = pd.Series([record.get(name) for record in records], dtype=object)
     return pd.DataFrame(columns)
+
+
+def spans_frame(records: Sequence[Record]) -> pd.DataFrame:
+    """Do what `to_frame` does; records that tell with what traces were made are no rows, but lie
+    in `frame.attrs["made_with"]`.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    made_with = [record for record in records if is_provenance(record)]
+    if not made_with:
+        return to_frame(records)
+    frame = to_frame([record for record in records if not is_provenance(record)])
+    frame.attrs[MADE_WITH] = made_with
+    return frame
 
 
 def _times(pd: Any, values: list[Any]) -> Any:

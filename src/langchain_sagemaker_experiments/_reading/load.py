@@ -12,7 +12,7 @@ from .._record.owners import set_owner
 from .._record.schema import Record
 from ..exceptions import SpanReadWarning
 from .collection_pause import collection_paused
-from .frame import to_frame
+from .frame import spans_frame
 from .parse import parse_part
 from .parts import read_all
 from .problems import Problem, describe
@@ -79,7 +79,8 @@ def load_spans(
         UTC timestamps, `duration_ms` is in milliseconds, `inputs`, `outputs`, `attributes`,
         `events`, … are Python values. A run without any spans gives an empty frame with these
         columns. Where there are scores, the column `scores` holds those of each span, a trace's
-        with its root. `frame.attrs["problems"]` lists what could not be read.
+        with its root. `frame.attrs["problems"]` lists what could not be read,
+        `frame.attrs["made_with"]` what `record_provenance` and `evaluate` recorded.
 
     Raises:
         SpanReadError: the source does not exist or can't be reached.
@@ -105,7 +106,7 @@ def load_spans(
             run_name=run_name,
             sagemaker_session=sagemaker_session,
         )
-        frame = to_frame(records)
+        frame = spans_frame(records)
     if problems:
         warnings.warn(describe(problems), SpanReadWarning, stacklevel=2)
     frame.attrs["problems"] = [str(problem) for problem in problems]

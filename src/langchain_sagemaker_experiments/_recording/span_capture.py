@@ -169,6 +169,10 @@ class SpanCapture:
 
         return orjson.loads(self._encode_json(value))
 
+    def prompts(self) -> list[tuple[str, str]]:
+        """Return name and text of the prompt templates that LangChain's events have named."""
+        return self._components.prompts()
+
     def event(
         self, name: str, data: Any, run_id: UUID | None, kinds: tuple[str, ...] = ()
     ) -> LiveSpan | None:

@@ -17,6 +17,7 @@ from langchain_sagemaker_experiments import (
     render_report,
 )
 from support.browser import Opened
+from support.prompted import check_prompts_compared, record_with_prompt
 
 HOSTILE = (
     "<script>alert('script')</script><img src=x onerror=alert('img')><svg onload=alert('svg')>"
@@ -194,6 +195,15 @@ def test_runs_are_compared_in_figures_and_plots(scenarios: Path, browser: Opened
         " return new Set(new Uint32Array(d.buffer)).size > 5; })()"
     )
     browser.keep("compare")
+
+
+def test_the_prompts_that_differ_between_runs_are_shown(tmp_path: Path, browser: Opened) -> None:
+    for name, manner in (("one", "terse"), ("two", "kind")):
+        record_with_prompt(tmp_path / "runs", name, f"Be {manner}. <img src=x>")
+    report = render_report(load_spans(tmp_path / "runs"), tmp_path / "report.html")
+    browser.open(report.path, "#view=compare")
+    check_prompts_compared(browser)
+    browser.keep("compare-prompts")
 
 
 def test_the_architecture_draws_components_and_what_they_were_built_with(

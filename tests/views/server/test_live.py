@@ -13,6 +13,7 @@ from typing import Any
 
 from langchain_sagemaker_experiments import OfflineRun, Window, load_scores
 from support.browser import Opened
+from support.prompted import check_prompts_compared, record_with_prompt
 
 RECORD = """
 import sys
@@ -202,3 +203,15 @@ def test_two_runs_are_compared_example_by_example(
         page.wait_for_selector("#diff ins")
         assert page.locator("#diff del").all_inner_texts()[0] == "14"
         browser.keep("window-worst-example")
+
+
+def test_the_prompts_that_differ_between_runs_are_shown(
+    open_view: Callable[..., Window], browser: Opened, tmp_path: Path
+) -> None:
+    for name, manner in (("one", "terse"), ("two", "kind")):
+        record_with_prompt(tmp_path / "runs", name, f"Be {manner}. <img src=x>")
+    page = browser.open_window(open_view(tmp_path / "runs"))
+    page.wait_for_selector("#trace-table .tabulator-row", state="visible")
+    page.click("#tab-compare")
+    check_prompts_compared(browser)
+    browser.keep("window-compare-prompts")

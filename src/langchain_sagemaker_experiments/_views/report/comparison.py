@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._record.cells import has_value
+from ..._record.provenance import Owner
 from .data import run_labels, whose
 
 if TYPE_CHECKING:
@@ -32,8 +34,16 @@ _KNOWN: Final = frozenset(
 )
 
 
-def comparison(compared: pd.DataFrame) -> dict[str, Any]:
-    """Return the runs' names, a row for each figure and parameter, and what is plotted."""
+def comparison(
+    compared: pd.DataFrame, prompts: Mapping[Owner, Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    """Return the runs' names, a row for each figure and parameter, the prompts, and what is
+    plotted.
+
+    Args:
+        compared: the rows of `compare_runs`.
+        prompts: of each run, name → text.
+    """
     rows = compared.to_dict(orient="records")
     columns = {
         name: [row[name] if has_value(row[name]) else None for row in rows]
@@ -90,6 +100,7 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
             figure for figure in figures if any(value is not None for value in figure["values"])
         ]
         + parameters,
+        "prompts": _prompts(rows, prompts or {}),
         "plots": [
             plot(
                 "Latency of a trace",
@@ -110,3 +121,13 @@ def comparison(compared: pd.DataFrame) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _prompts(
+    rows: list[dict[Any, Any]], prompts: Mapping[Owner, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Each prompt whose text is not the same in all runs, with its text in each run or None."""
+    texts = [prompts.get((row["experiment_name"], row["run_name"]), {}) for row in rows]
+    names = sorted({name for one in texts for name in one})
+    found = [{"name": name, "texts": [one.get(name) for one in texts]} for name in names]
+    return [one for one in found if len(set(one["texts"])) > 1]

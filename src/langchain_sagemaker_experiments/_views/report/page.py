@@ -29,6 +29,7 @@ _VIEWS: Final = (
     "details",
     "scores",
     "difference",
+    "prompts",
     "charts",
     "overview",
     "sessions",

@@ -13,6 +13,7 @@ from ..._analysis.preview import plain
 from ..._analysis.runs import compare_groups
 from ..._analysis.traces import group_by_trace, is_architecture, rows_of
 from ..._record.plurals import counted
+from ..._record.provenance import MADE_WITH, prompts_by_run
 from ..._record.schema import Record
 from ..._storage.atomic_files import whole_file
 from ...exceptions import DestinationError
@@ -117,6 +118,7 @@ def render_report(
     """
     records = rows_of(spans)
     groups = group_by_trace(records)
+    made_with = spans.attrs.get(MADE_WITH, [])
     blocks = Blocks()
     rows = index_rows(groups, blocks)
     calls = calls_by(groups.values())
@@ -126,7 +128,7 @@ def render_report(
         "calls": calls,
         "pairs": score_pairs(spans, groups.values()),
         "unpriced": calls["unpriced"],
-        "comparison": comparison(compare_groups(groups)),
+        "comparison": comparison(compare_groups(groups, made_with), prompts_by_run(made_with)),
         "architectures": architectures(
             groups, (record for record in records if is_architecture(record))
         ),

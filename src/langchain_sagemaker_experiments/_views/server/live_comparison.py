@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from ..._record.model_facts import MODEL_KINDS
+from ..._record.provenance import PROVENANCE, facts_in, is_provenance, prompts_by_run
 from ..report.comparison import comparison
 
 if TYPE_CHECKING:
     from ..._query.span_index import SpanIndex
 
-_MAX_VALUES = 5
+_MAX_VALUES: Final = 5
+_MAX_RECORDS: Final = 1_000
+"""Records of provenance that are looked at, the newest: each process writes one or two."""
 
 
 def live_comparison(index: SpanIndex) -> dict[str, Any]:
@@ -21,6 +24,7 @@ def live_comparison(index: SpanIndex) -> dict[str, Any]:
 
     rows = index.ask(_RUNS, {"models": list(MODEL_KINDS)})
     settings = _settings(index)
+    made_with = _made_with(index)
     names = sorted({name for values in settings.values() for name in values})
     scores = _scores(index)
     keys = sorted({key for means in scores.values() for key in means})
@@ -29,11 +33,12 @@ def live_comparison(index: SpanIndex) -> dict[str, Any]:
         told = settings.get(run, {})
         row.update({f"score.{key}": scores.get(run, {}).get(key) for key in keys})
         row.update({name: _parameter(told.get(name, [])) for name in names})
+    _add_facts(rows, made_with)
     columns = list(rows[0]) if rows else ["experiment_name", "run_name"]
     frame = pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=object) for name in columns}
     )
-    return comparison(frame)
+    return comparison(frame, prompts_by_run(made_with))
 
 
 def _scores(index: SpanIndex) -> dict[int, dict[str, float]]:
@@ -57,6 +62,30 @@ def _settings(index: SpanIndex) -> dict[int, dict[str, list[Any]]]:
             if value not in values:
                 values.append(value)
     return found
+
+
+def _made_with(index: SpanIndex) -> list[dict[str, Any]]:
+    """Return the records that tell with what traces were made, the oldest first."""
+    rows = index.ask(
+        "SELECT record FROM graphs WHERE name = ? ORDER BY part DESC LIMIT ?",
+        [PROVENANCE, _MAX_RECORDS],
+    )
+    records = [orjson.loads(row["record"]) for row in reversed(rows)]
+    return [record for record in records if is_provenance(record)]
+
+
+def _add_facts(rows: list[dict[str, Any]], made_with: list[dict[str, Any]]) -> None:
+    facts: dict[Any, dict[str, list[Any]]] = {}
+    for record in made_with:
+        of_run = facts.setdefault((record["experiment_name"], record["run_name"]), {})
+        for name, value in facts_in(record["attributes"]).items():
+            values = of_run.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    names = sorted({name for one in facts.values() for name in one})
+    for row in rows:
+        told = facts.get((row["experiment_name"], row["run_name"]), {})
+        row.update({name: _parameter(told.get(name, [])) for name in names})
 
 
 def _parameter(values: list[Any]) -> Any:

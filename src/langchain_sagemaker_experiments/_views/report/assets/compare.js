@@ -13,6 +13,7 @@ Report.compare = (() => {
   const FORMATS = { ms: duration, dollars: (value) => cost(value), score: (value) => (value === null ? "" : value.toFixed(3)), count: number, share: (value) => (value === null ? "" : `${(value * 100).toFixed(1)} %`), text: (value) => (value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value)) };
 
   const baseline = document.getElementById("baseline");
+  const onlyChanged = document.getElementById("only-changed");
 
   async function show() {
     const found = await Report.data.comparison();
@@ -26,6 +27,7 @@ Report.compare = (() => {
     }
     if (!table) makeTable();
     draw();
+    Report.prompts.show(compared, baseline.value === "" ? null : Number(baseline.value));
     await Report.pair.show(compared.runs, compared.names, baseline.value === "" ? null : Number(baseline.value));
   }
 
@@ -43,7 +45,9 @@ Report.compare = (() => {
   // A row a figure, a column a run: what differs between runs stands side by side.
   function makeTable() {
     const { runs, figures } = compared;
-    const data = figures.map((figure, number) => Object.fromEntries([["id", number], ["figure", figure.title], ...runs.map((_, i) => [`run${i}`, figure.values[i]])]));
+    const differs = (figure) => new Set(figure.values.map((value) => JSON.stringify(value))).size > 1;
+    const shown = figures.map((figure, number) => [figure, number]).filter(([figure]) => !onlyChanged.checked || !figure.parameter || differs(figure));
+    const data = shown.map(([figure, number]) => Object.fromEntries([["id", number], ["figure", figure.title], ...runs.map((_, i) => [`run${i}`, figure.values[i]])]));
     const cell = (place) => {
       const figure = figures[place.getRow().getData().id];
       return h("span", { dir: "auto" }, seen(FORMATS[figure.format](place.getValue() ?? null)), difference(figure, Number(place.getField().slice(3))));
@@ -51,7 +55,7 @@ Report.compare = (() => {
     const built = (table = new Tabulator(document.getElementById("compare-table"), {
       data, index: "id", layout: "fitDataFill", maxHeight: "46vh", rowHeight: 32, columnDefaults: { headerSort: false },
       columns: [
-        { title: "", field: "figure", frozen: true, width: 280, formatter: (place) => h("span", { class: figures[place.getRow().getData().id].parameter ? "parameter" : "figure" }, seen(place.getValue())) },
+        { title: "", field: "figure", frozen: true, width: 280, formatter: (place) => { const figure = figures[place.getRow().getData().id]; return h("span", { class: figure.parameter ? `parameter${differs(figure) ? " changed" : ""}` : "figure" }, seen(place.getValue())); } },
         ...runs.map((run, i) => ({ title: "", titleFormatter: () => h("span", { dir: "auto" }, seen(run)), field: `run${i}`, minWidth: 130, hozAlign: "right", formatter: cell })),
       ],
     }));
@@ -81,6 +85,6 @@ Report.compare = (() => {
     if (compared.runs.length > SHOWN) place.prepend(h("p", { class: "muted" }, `The plots show the first ${SHOWN} of ${compared.runs.length} runs, the table all.`));
   }
 
-  baseline.addEventListener("change", () => { if (table) table.destroy(); table = null; show(); });
+  for (const input of [baseline, onlyChanged]) input.addEventListener("change", () => { if (table) table.destroy(); table = null; show(); });
   return { show };
 })();
