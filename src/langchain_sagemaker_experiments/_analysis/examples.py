@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .._experiments.clients import s3_client
 from .._storage.atomic_files import whole_file
 from .._storage.failure_advice import explain
-from .._storage.keys import split_address
+from .._storage.keys import EXAMPLES_FILE, split_address
 from .._storage.object_store import read_object
 from ..exceptions import FlushError, MissingExtraError, SpanReadError
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Example = dict[str, Any]
 
 FIELDS: Final = ("inputs", "reference_outputs", "metadata")
-FILE_NAME: Final = "examples.jsonl"
-"""The file of examples in a folder or below an `s3://` address."""
 _REFERENCES: Final = ("reference_outputs", "outputs")
 """Names of the expected outputs: ours, and LangSmith's in an exported dataset."""
 _ENDINGS: Final = (".jsonl", ".csv", ".parquet")
@@ -152,7 +150,7 @@ def _read(source: str | Path, sagemaker_session: Any) -> tuple[str, bytes]:
     if str(source).startswith("s3://"):
         address = str(source)
         if not address.endswith(_ENDINGS):
-            address = f"{address.rstrip('/')}/{FILE_NAME}"
+            address = f"{address.rstrip('/')}/{EXAMPLES_FILE}"
         return address, _read_object(address, sagemaker_session)
     path = Path(source).expanduser()
     if path.is_dir():
@@ -174,12 +172,13 @@ def _read_object(address: str, sagemaker_session: Any) -> bytes:
 
 
 def _file_of(folder: Path) -> Path:
-    if (folder / FILE_NAME).is_file():
-        return folder / FILE_NAME
+    if (folder / EXAMPLES_FILE).is_file():
+        return folder / EXAMPLES_FILE
     files = [path for path in sorted(folder.iterdir()) if path.name.endswith(_ENDINGS)]
     if len(files) != 1:
         raise SpanReadError(
-            f"{folder} holds {len(files)} files of examples and no {FILE_NAME}; name one of them."
+            f"{folder} holds {len(files)} files of examples and no {EXAMPLES_FILE}; name one of "
+            "them."
         )
     return files[0]
 
@@ -261,7 +260,7 @@ def save_examples(examples: Any, target: str | Path, *, sagemaker_session: Any =
     found = load_examples(examples, sagemaker_session=sagemaker_session)
     address = str(target)
     if not address.endswith(_ENDINGS):
-        address = f"{address.rstrip('/')}/{FILE_NAME}"
+        address = f"{address.rstrip('/')}/{EXAMPLES_FILE}"
     data = _dump(address, found)
     if address.startswith("s3://"):
         bucket, _, key = address.removeprefix("s3://").partition("/")

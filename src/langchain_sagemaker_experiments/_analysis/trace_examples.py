@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._record.cells import has_value
 from .examples import Example, Examples, make_examples
 from .traces import group_by_trace, roots_of, rows_of, trace_row
 
@@ -45,14 +46,37 @@ def examples_from_spans(
             correction = _correction(group, record)
             if correction is None and corrected_only:
                 continue
-            found.append(
-                {
-                    "inputs": record["inputs"],
-                    "reference_outputs": record["outputs"] if correction is None else correction,
-                    "metadata": {"trace_id": record["trace_id"], "span_id": record["span_id"]},
-                }
-            )
+            found.append(_example(record, correction))
     return make_examples(found)
+
+
+def example_of_span(group: list[Any], span_id: str | None = None) -> Example:
+    """Return the example of one span of a trace, or of its root; its id is that of the span.
+
+    Args:
+        group: the spans of the trace, with their scores.
+        span_id: the span; the root by default.
+
+    Raises:
+        LookupError: there is no such span.
+        ValueError: it has no inputs.
+    """
+    chosen = roots_of(group)[:1] if span_id is None else group
+    record = next((one for one in chosen if span_id in (None, one["span_id"])), None)
+    if record is None:
+        raise LookupError(f"There is no span {span_id} in this trace.")
+    if not has_value(record["inputs"]):
+        raise ValueError("This span has no recorded inputs, so it is no example.")
+    example = {**_example(record, _correction(group, record)), "id": record["span_id"]}
+    return make_examples([example])[0]
+
+
+def _example(record: Mapping[str, Any], correction: Any) -> Example:
+    return {
+        "inputs": record["inputs"],
+        "reference_outputs": record["outputs"] if correction is None else correction,
+        "metadata": {"trace_id": record["trace_id"], "span_id": record["span_id"]},
+    }
 
 
 def _correction(group: list[Any], record: Mapping[str, Any]) -> Any:

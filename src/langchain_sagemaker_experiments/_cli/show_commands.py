@@ -155,7 +155,9 @@ def view(
     show: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Take no scores.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Take no scores and no examples.")
+    ] = False,
     host: Annotated[
         str,
         typer.Option(help="The address to listen on; another one opens the window to a network."),
@@ -164,6 +166,14 @@ def view(
         str | None,
         typer.Option(
             "--base-url", help="Where a proxy shows this server to the browser.", show_default=False
+        ),
+    ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            help="A .jsonl file, folder or s3:// address that traces are added to as examples; "
+            "examples.jsonl in the source by default.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -186,6 +196,7 @@ def view(
         read_only=read_only,
         host=host,
         base_url=base_url,
+        examples=examples,
     )
 
 

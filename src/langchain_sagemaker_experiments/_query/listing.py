@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .._reading.parts import Part
 from .._reading.sources import find_all_parts
-from .._storage.keys import is_s3_address
+from .._storage.keys import is_part, is_s3_address, run_folder_of
 from ..exceptions import SpanReadError
 
 _KEYS_A_PAGE: Final = 1_000
@@ -46,6 +46,19 @@ class Source:
         if is_s3_address(path):
             return None
         return Path(path).expanduser() if isinstance(path, (str, Path)) else None
+
+    @property
+    def place_of_examples(self) -> str | None:
+        """The folder or prefix that a file of examples may lie in; None where there is none."""
+        if self.source is None:
+            return None
+        path = getattr(self.source, "path", self.source)
+        if is_s3_address(path):
+            return run_folder_of(str(path)) if is_part(str(path)) else str(path)
+        folder = self.folder
+        if folder is None:
+            return None
+        return str((folder.parent if folder.is_file() else folder).absolute())
 
 
 @dataclass(frozen=True)

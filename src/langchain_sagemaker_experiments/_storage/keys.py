@@ -57,6 +57,8 @@ PARQUET_SUFFIX: Final = ".parquet"
 
 RUN_LOG: Final = "run.jsonl"
 """In an `OfflineRun`'s folder: everything logged but spans."""
+EXAMPLES_FILE: Final = "examples.jsonl"
+"""In a folder or below an address: examples of evaluations; a window puts them beside the runs."""
 ARTIFACTS_FOLDER: Final = "artifacts"
 """In an `OfflineRun`'s folder: files that were logged."""
 LEDGER: Final = ".synced.jsonl"
@@ -122,10 +124,11 @@ def is_parquet(address: str) -> bool:
 
 def is_part(address: str) -> bool:
     """Return True if a file is taken for spans, as its name tells. An `OfflineRun` keeps a log of
-    its own beside its traces, sync a hidden one.
+    its own beside its traces, sync a hidden one, a window examples.
     """
     name = name_of(address)
-    return name.endswith(PART_ENDINGS) and name != RUN_LOG and not name.startswith(".")
+    other = name in (RUN_LOG, EXAMPLES_FILE) or name.startswith(".")
+    return name.endswith(PART_ENDINGS) and not other
 
 
 def is_manifest(address: str) -> bool:

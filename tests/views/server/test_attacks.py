@@ -16,6 +16,7 @@ from langchain_sagemaker_experiments import (
     OfflineRun,
     SageMakerCallbackHandler,
     Window,
+    load_examples,
     load_scores,
     load_spans,
     log_score,
@@ -188,6 +189,38 @@ def test_writing_needs_the_pages_token(
     other.close()
 
 
+def test_adding_an_example_needs_the_pages_token(reader: Reader, recorded: Path) -> None:
+    trace = reader.ask("traces")["rows"][0]["trace_id"]
+    elsewhere = recorded.parent / "elsewhere.jsonl"
+    post = reader.client.post
+    for headers in ({}, {"x-window-token": "wrong"}):
+        answer = post("/api/examples", json={"trace_id": trace}, headers=headers)
+        assert answer.status_code == 403
+    own = {"x-window-token": reader.ask("state")["write_token"]}
+    assert post("/api/examples", json=[1], headers=own).status_code == 400
+    assert post("/api/examples", content=b"{", headers=own).status_code == 415
+    foreign = {**own, "origin": "http://example.com"}
+    assert post("/api/examples", json={"trace_id": trace}, headers=foreign).status_code == 403
+    # What a request says chooses a trace and a span, never a place.
+    outside = dict.fromkeys(("examples", "place", "target", "path"), str(elsewhere))
+    for wrong in (
+        {"trace_id": "../../etc", **outside},
+        {"trace_id": [trace]},
+        {"trace_id": trace, "span_id": "../../etc/passwd"},
+        {"trace_id": trace, "span_id": {"$ne": 1}},
+        {"span_id": trace},
+    ):
+        assert post("/api/examples", json=wrong, headers=own).status_code == 404, wrong
+    assert not (recorded / "examples.jsonl").exists()
+    answer = post("/api/examples", json={"trace_id": trace, **outside}, headers=own)
+    assert answer.json()["place"] == str(recorded / "examples.jsonl")
+    written = sorted(path.name for path in recorded.iterdir() if path.is_file())
+    assert written == [".examples.jsonl.lock", "examples.jsonl"]
+    (example,) = load_examples(recorded)
+    assert example["metadata"]["trace_id"] == trace
+    assert not elsewhere.exists()
+
+
 def test_a_read_only_window_writes_nothing(
     open_view: Callable[..., Window], recorded: Path
 ) -> None:
@@ -198,6 +231,9 @@ def test_a_read_only_window_writes_nothing(
     score = {"trace_id": trace, "key": "helpful", "score": True}
     answer = reader.client.post("/api/scores", json=score, headers=own)
     assert (answer.status_code, answer.json()["error"]) == (400, "This window is read only.")
+    answer = reader.client.post("/api/examples", json={"trace_id": trace}, headers=own)
+    assert (answer.status_code, answer.json()["error"]) == (400, "This window is read only.")
+    assert not (recorded / "examples.jsonl").exists()
     assert len(load_scores(recorded)) == 0
     reader.close()
 

@@ -7,11 +7,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from langchain_sagemaker_experiments import OfflineRun, Window, load_scores
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    Window,
+    load_examples,
+    load_scores,
+    load_spans,
+)
 from support.browser import Opened
 from support.prompted import check_prompts_compared, record_with_prompt
 
@@ -215,3 +222,43 @@ def test_the_prompts_that_differ_between_runs_are_shown(
     page.click("#tab-compare")
     check_prompts_compared(browser)
     browser.keep("window-compare-prompts")
+
+
+def test_a_trace_is_added_to_the_examples(
+    open_view: Callable[..., Window], browser: Opened, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs"
+    for question in ("fish", "ships"):
+        record_elsewhere(folder, question)
+    page = browser.open_window(open_view(folder))
+    for question in ("fish", "ships", "fish"):  # the second time in its own place
+        page.locator(f"#trace-table .tabulator-row:has-text('About {question}')").click()
+        page.wait_for_selector(f"#details:has-text('About {question}')")
+        page.click("#details button:has-text('Add to examples')")
+        page.wait_for_selector("#details output:has-text('Added to')")
+        browser.keep("window-add-example")
+        page.click("#back")
+    examples = load_examples(folder)
+    assert [one["inputs"] for one in examples] == [{"question": "ships"}, {"question": "fish"}]
+    assert [one["reference_outputs"] for one in examples] == [
+        "About ships: **yes**, it is.",
+        "About fish: **yes**, it is.",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_spans(folder)["trace_id"].nunique() == 2  # the file is no part
+    page.locator("#trace-table .tabulator-row").first.click()
+    page.locator(".span-row").nth(1).click()
+    page.wait_for_selector("#details h3:has-text('ChatPromptTemplate')")
+    page.click("#details button:has-text('Add to examples')")
+    page.wait_for_selector("#details output:has-text('3 examples')")
+
+
+def test_a_read_only_window_offers_no_examples(
+    open_view: Callable[..., Window], browser: Opened, tmp_path: Path
+) -> None:
+    record_elsewhere(tmp_path / "runs", "fish")
+    page = browser.open_window(open_view(tmp_path / "runs", read_only=True))
+    page.locator("#trace-table .tabulator-row").first.click()
+    page.wait_for_selector("#details button:has-text('Copy JSON')")
+    assert page.locator("#details button:has-text('Add to examples')").count() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -42,7 +42,8 @@ def routes(model: Model, news: News) -> list[Route]:
         Route("/api/state", api.state),
         Route("/api/search", api.search),
         Route("/api/refresh", api.refresh, methods=["POST"]),
-        Route("/api/scores", api.score, methods=["POST"]),
+        Route("/api/scores", _writing("A score", model.score), methods=["POST"]),
+        Route("/api/examples", _writing("An example", model.add_example), methods=["POST"]),
         *(Route(f"/api/{path}", _answering(answer)) for path, answer in reads.items()),
     ]
 
@@ -97,6 +98,26 @@ def _answering(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return _json({"error": str(error)}, 400)
         except LookupError as error:
             return _json({"error": str(error.args[0]) if error.args else "not found"}, 404)
+
+    return respond
+
+
+def _writing(
+    what: str, write: Callable[[Mapping[str, Any]], Any]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a request that writes the JSON object in its body."""
+
+    async def respond(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise HTTPException(415, f"{what} is JSON.")
+        try:
+            given = orjson.loads(await request.body())
+        except orjson.JSONDecodeError:
+            return _json({"error": "This is no JSON."}, 400)
+        if not isinstance(given, Mapping):
+            return _json({"error": f"{what} is an object."}, 400)
+        answer: Response = await _answering(lambda _: write(given))(request)
+        return answer
 
     return respond
 
@@ -169,18 +190,6 @@ class _Api:
     async def refresh(self, request: Request) -> Response:
         self._model.refresh()
         return _json({"ok": True})
-
-    async def score(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise HTTPException(415, "A score is JSON.")
-        try:
-            given = orjson.loads(await request.body())
-        except orjson.JSONDecodeError:
-            return _json({"error": "This is no JSON."}, 400)
-        if not isinstance(given, Mapping):
-            return _json({"error": "A score is an object."}, 400)
-        answer: Response = await _answering(lambda _: self._model.score(given))(request)
-        return answer
 
 
 def _filters(asked: Mapping[str, str]) -> dict[str, str]:

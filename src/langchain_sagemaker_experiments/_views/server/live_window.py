@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from ..._analysis.example_file import examples_address
 from ..._analysis.prices import Prices
 from ..._query.listing import Source
 from ...exceptions import MissingExtraError
@@ -42,15 +43,18 @@ class Window:
         host: str,
         port: int | None,
         base_url: str | None,
+        examples: str | Path | None,
     ) -> None:
         from .serving import Serving
+
+        place = None if examples is None else examples_address(examples)
 
         listening = _listen(host, port)
         self.port: int = listening.getsockname()[1]
         self.source = where.title
         self._addresses: Addresses = addresses_of(host, self.port, base_url)
         try:
-            self._serving = Serving(where, read_only, prices, listening, self._addresses)
+            self._serving = Serving(where, read_only, prices, place, listening, self._addresses)
         except BaseException:
             listening.close()
             raise
@@ -116,6 +120,7 @@ def view(
     host: str = LOOPBACK,
     base_url: str | None = None,
     prices: Prices | None = None,
+    examples: str | Path | None = None,
 ) -> Window:
     """Open a live window: a page in the browser that shows each trace as it is written.
 
@@ -131,13 +136,15 @@ def view(
         sagemaker_session: whose credentials and region to use; boto3's default ones otherwise.
         port: where to listen; 8765, or a free one if that is taken, by default.
         open_browser: open the page in the user's browser; in a notebook it is not opened.
-        read_only: take no scores.
+        read_only: take no scores and no examples.
         host: the address to listen on. Another one than the loopback address lets everybody who
             can reach this machine and has the window's address read the traces.
         base_url: where a browser reaches this server through a proxy, as jupyter-server-proxy:
             `https://host/user/me/proxy/8765/`, or the path alone.
         prices: model → dollars for 1,000,000 tokens of input and of output; goes before the prices
             of `genai-prices`.
+        examples: the `.jsonl` file, folder or `s3://` address that "Add to examples" adds a trace
+            to; `examples.jsonl` in the source by default, where that is a folder or an address.
 
     Returns:
         The window, with `url`, `close()` and, in a notebook, a frame.
@@ -145,13 +152,20 @@ def view(
     Raises:
         MissingExtraError: the extra `view` is not installed.
         OSError: the port is taken, or the cache folder can't be written.
+        ValueError: `examples` is a file of another kind.
     """
     _check_installed()
     if source is None and experiment_name is None:
         source = os.environ.get(SOURCE_VARIABLE) or DEFAULT_FOLDER
     where = Source(source, experiment_name, run_name, sagemaker_session)
     window = Window(
-        where, read_only=read_only, prices=prices, host=host, port=port, base_url=base_url
+        where,
+        read_only=read_only,
+        prices=prices,
+        host=host,
+        port=port,
+        base_url=base_url,
+        examples=examples,
     )
     if open_browser and not in_notebook():
         window.open_browser()

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import orjson
 
+from ..._analysis.example_file import add_example, examples_address
 from ..._analysis.prices import Prices, rates_of
+from ..._analysis.trace_examples import example_of_span
 from ..._query.cache import cache_size, open_index
 from ..._query.costs import Costs
 from ..._query.follow import Follower
@@ -39,12 +41,21 @@ class Model:
         where: the source.
         read_only: take no scores.
         prices: a table that goes before that of `genai-prices`.
+        examples: the file or folder that traces are added to; None for `examples.jsonl` in the
+            source.
         on_change: called, from a thread, when there is something new.
     """
 
     def __init__(
-        self, where: Source, read_only: bool, prices: Prices | None, on_change: Callable[[], None]
+        self,
+        where: Source,
+        read_only: bool,
+        prices: Prices | None,
+        examples: str | None,
+        on_change: Callable[[], None],
     ) -> None:
+        place = examples or where.place_of_examples
+        self._examples = None if place is None else examples_address(place)
         self._where = where
         self._read_only = read_only
         self._on_change = on_change
@@ -82,6 +93,7 @@ class Model:
             "source": self._where.title,
             "place": place,
             "read_only": self._read_only,
+            "examples": self._examples,
             "changed": self.index.changed,
             "choices": self.questions.choices(),
             "cache": str(self.index.path),
@@ -215,6 +227,31 @@ class Model:
         )
         self._follower.refresh()
         return {"score_id": score_id}
+
+    def add_example(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a trace, or a span of one, to the file of examples.
+
+        Raises:
+            ValueError: the window is read only, has no place for examples, or the span no inputs.
+            LookupError: there is no such trace or span.
+            TrackerError: the example could not be written.
+        """
+        if self._read_only:
+            raise ValueError("This window is read only.")
+        if self._examples is None:
+            raise ValueError(
+                "This window has no place for examples: give view(examples=…), or --examples."
+            )
+        trace_id, span_id = str(given.get("trace_id", "")), given.get("span_id")
+        records = self._records([trace_id])
+        if not records:
+            raise LookupError(f"There is no trace {trace_id} here.")
+        attach_scores(records, scores_by_trace(self._follower.scores.records()))
+        example = example_of_span(records, None if span_id is None else str(span_id))
+        count = add_example(
+            example, self._examples, sagemaker_session=self._where.sagemaker_session
+        )
+        return {"id": example["id"], "place": self._examples, "count": count}
 
 
 def _shown(record: dict[str, Any]) -> dict[str, Any]:

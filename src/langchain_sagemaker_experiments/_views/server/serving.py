@@ -36,12 +36,13 @@ class Serving:
         where: Source,
         read_only: bool,
         prices: Prices | None,
+        examples: str | None,
         listening: socket.socket,
         addresses: Addresses,
     ) -> None:
         self._news = News()
         self.access = Access(listening.getsockname()[1], addresses.path, list(addresses.hosts))
-        self.model = Model(where, read_only, prices, self._news.tell)
+        self.model = Model(where, read_only, prices, examples, self._news.tell)
         frames = _NOTEBOOKS if in_notebook() else "'self'"
         config = uvicorn.Config(
             Guard(self._app(), self.access, frames),

@@ -60,11 +60,14 @@
   function chosen(span) {
     const whole = data.span(span);
     const of = current;
+    // While a span of another trace is fetched nobody must score what was shown before.
+    if ($("details").dataset.trace !== of.id) $("details").replaceChildren();
+    $("details").dataset.trace = of.id;
     const show = (found) => {
       if (current !== of || Report.timeline.chosen() !== span) return;
       const isRoot = span.span_id === of.spans[0].span_id || span.span_id === of.row.root;
       const scores = data.live ? of.scores.filter((one) => one.span_id === span.span_id || (isRoot && !one.span_id)) : found.scores || [];
-      Report.details.show($("details"), found, { cost: span.cost ?? found.cost, isRoot, scores, mayWrite: data.live && !data.state().read_only, done: () => openTrace(of.id, span.span_id).catch(failed) });
+      Report.details.show($("details"), found, { cost: span.cost ?? found.cost, isRoot, scores, mayWrite: data.live && !data.state().read_only, mayAddExample: data.live && !data.state().read_only && Boolean(data.state().examples), done: () => openTrace(of.id, span.span_id).catch(failed) });
     };
     if (whole.then) whole.then(show).catch(failed); else show(whole);
     history.replaceState(null, "", `#${new URLSearchParams({ ...filters.current(), trace: span.trace_id, span: span.span_id })}`);
@@ -173,7 +176,7 @@
       ["Source", state.source], ["Traces", number(state.traces)], ["Spans", number(state.spans)], ["A look at the source takes", duration(state.seconds * 1000)],
       ["Seconds between two looks", state.interval.toFixed(1)],
       ["Requests to S3", state.requests_per_hour ? `${number(Math.round(state.requests_per_hour))} an hour, about $${state.dollars_per_day.toFixed(2)} a day` : "none"],
-      ["Index", state.cache], ["Its size", `${number(Math.round(state.cache_bytes / 1e6))} MB`], ["Models without a known price", state.unpriced.join(", ")], ["Writing", state.read_only ? "off (read only)" : "scores"],
+      ["Index", state.cache], ["Its size", `${number(Math.round(state.cache_bytes / 1e6))} MB`], ["Models without a known price", state.unpriced.join(", ")], ["Writing", state.read_only ? "off (read only)" : state.examples ? "scores, examples" : "scores"], ["Examples", state.read_only ? "" : state.examples || ""],
     ];
     dialog("This window", h("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, seen(String(value)))])),
       state.problems.length ? h("details", {}, h("summary", {}, `${state.problems.length} parts could not be read whole`), h("ul", {}, state.problems.map((text) => h("li", {}, seen(text))))) : null);

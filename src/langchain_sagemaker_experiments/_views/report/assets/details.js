@@ -171,8 +171,9 @@ Report.details = (() => {
   function show(place, span, more = {}) {
     const talk = conversation(span);
     const scores = Report.scores.section(more.scores, { trace_id: span.trace_id, span_id: more.isRoot ? null : span.span_id }, more.mayWrite, more.done || (() => {}));
+    const examples = more.mayAddExample ? Report.scores.exampleButton({ trace_id: span.trace_id, span_id: more.isRoot ? null : span.span_id }) : null;
     place.replaceChildren(
-      h("header", {}, h("h3", { dir: "auto" }, seen(span.name)), kindChip(span.kind), statusChip(span.status), h("span", { class: "grow" }), copyButton(() => JSON.stringify(span, null, 2), "Copy JSON")),
+      h("header", {}, h("h3", { dir: "auto" }, seen(span.name)), kindChip(span.kind), statusChip(span.status), h("span", { class: "grow" }), examples, copyButton(() => JSON.stringify(span, null, 2), "Copy JSON")),
       facts(span, more.cost),
       ...[
         section("Error", failure(span.error), { id: "section-error" }),

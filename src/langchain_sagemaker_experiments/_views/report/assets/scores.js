@@ -42,5 +42,17 @@ Report.scores = (() => {
     return parts.length ? h("div", {}, parts) : null;
   }
 
-  return { chips, section };
+  // A button that adds this trace or span to the file of examples, and what it said.
+  function exampleButton(target) {
+    const said = h("output", { class: "muted", "aria-live": "polite" });
+    const add = async () => {
+      try {
+        const { place, count } = await Report.data.send("examples", target);
+        said.textContent = `Added to ${place}: ${count} example${count === 1 ? "" : "s"}.`;
+      } catch (error) { said.textContent = error.message; }
+    };
+    return [said, h("button", { type: "button", title: "Add inputs and outputs to the file of examples", on: { click: add } }, "Add to examples")];
+  }
+
+  return { chips, section, exampleButton };
 })();
