@@ -7,10 +7,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from made_spans import make_traces, write_run
 
-from langchain_sagemaker_experiments import compare_runs, cost, load_spans, log_score, trace_table
+from langchain_sagemaker_experiments import (
+    OfflineRun,
+    SageMakerCallbackHandler,
+    Span,
+    compare_runs,
+    cost,
+    load_spans,
+    log_score,
+    scan_spans,
+    summarize,
+    trace_table,
+)
 from langchain_sagemaker_experiments._analysis.prices import Rate, cost_of, rates_of
 from langchain_sagemaker_experiments._reading import to_frame
 from langchain_sagemaker_experiments._record.causes import root_causes
@@ -103,3 +115,39 @@ def test_an_error_that_spans_pass_on_is_one_error() -> None:
         trace[1]["span_id"],
         trace[4]["span_id"],
     ]
+
+
+def cached_calls(folder: Path) -> None:
+    """Record two calls with tokens of caches, and one of a model without a price."""
+    counts = {"input_tokens": 1_000_000, "cache_read.input_tokens": 600_000}
+    counts.update({"cache_creation.input_tokens": 100_000, "output_tokens": 50_000})
+    counts["reasoning.output_tokens"] = 40_000
+    usage = {f"gen_ai.usage.{name}": count for name, count in counts.items()}
+    with OfflineRun(folder, experiment_name="costs", run_name="r") as run:
+        with SageMakerCallbackHandler(run) as handler:
+            for model in ("claude-sonnet-4-5", "claude-sonnet-4-5", "nobody-knows"):
+                attributes = {**usage, "gen_ai.request.model": model}
+                handler.log_trace(Span("chat", "chat_model", attributes=attributes))
+
+
+@pytest.mark.parametrize("source", ["frame", "folder", "scan", "scan of few columns"])
+def test_tokens_of_a_cache_have_their_price_in_every_table(tmp_path: Path, source: str) -> None:
+    cached_calls(tmp_path)
+    few = ["kind", "status", "duration_ms", "model", "input_tokens", "output_tokens", "attributes"]
+    few += ["time_to_first_token_ms", "start_time", "trace_id"]
+    spans: Any = {
+        "frame": lambda: load_spans(tmp_path),
+        "folder": lambda: tmp_path,
+        "scan": lambda: scan_spans(tmp_path),
+        "scan of few columns": lambda: scan_spans(tmp_path, columns=few),
+    }[source]()
+    own = {"claude-sonnet-4-5": (3.0, 15.0, 0.3, 3.75)}
+    one = (300_000 * 3 + 600_000 * 0.3 + 100_000 * 3.75 + 50_000 * 15) / 1e6
+    costs = cost(spans, own).set_index("model")["cost"]
+    assert costs["claude-sonnet-4-5"] == pytest.approx(2 * one)
+    assert pd.isna(costs["nobody-knows"])
+    listed = summarize(spans, "model").set_index("model")["cost"]
+    of_traces = trace_table(load_spans(tmp_path)).groupby("model")["cost"].sum(min_count=1)
+    assert listed["claude-sonnet-4-5"] == pytest.approx(of_traces["claude-sonnet-4-5"])
+    assert pd.isna(listed["nobody-knows"])
+    assert summarize(spans, "kind")["cost"].tolist() == [pytest.approx(listed.sum())]

@@ -11,7 +11,8 @@ from .._query.source_tables import is_source, open_tables
 from .._record.cells import json_text
 from .._record.evaluation_marks import EVALUATOR_KIND
 from .._record.model_facts import FACTS, MODEL_KINDS, facts_of
-from .prices import rates_of
+from .call_costs import with_costs
+from .prices import Prices, RatesOf, rates_in, rates_of
 from .source_figures import prompts, slowest, summary
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ _FIGURES: Final[dict[str, str]] = {
     "time_to_first_token_p50_ms": "float64",
     "input_tokens": "int64",
     "output_tokens": "int64",
+    "cost": "float64",
 }
+_ALL_FIGURES: Final = {**_FIGURES, "unpriced": "int64"}
+"""With the number of model calls without a known price."""
 _OF_A_TRACE: Final = (
     "trace_id",
     "name",
@@ -53,6 +57,8 @@ _NEEDED: Final = (
     "time_to_first_token_ms",
     "input_tokens",
     "output_tokens",
+    "cost",
+    "unpriced",
 )
 
 
@@ -82,8 +88,9 @@ def summarize_spans(
     Returns:
         One row a group, in order of the groups: `spans`, `errors`, counts; `error_rate`;
             `latency_p50_ms`, `_p90_ms`, `_p99_ms`;
-        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums. What evaluators called
-        does not count.
+        `time_to_first_token_p50_ms`; `input_tokens`, `output_tokens`, sums; `cost`, dollars of the
+        model calls whose price genai-prices knows, NaN of none. What evaluators called does not
+        count.
 
     Raises:
         ValueError: `by` is none of those.
@@ -101,11 +108,18 @@ def summarize_spans(
     """
     keys = _keys(by)
     only_models = models_only or (models_only is None and keys == ["model"])
-    if is_source(spans):
-        where = (spans, experiment_name, run_name, sagemaker_session)
+    where = (spans, experiment_name, run_name, sagemaker_session)
+    return _summarized(where, keys, only_models, rates_of).drop(columns="unpriced")
+
+
+def _summarized(
+    where: tuple[Any, ...], keys: list[str], only_models: bool, rates: RatesOf
+) -> pd.DataFrame:
+    """The figures of each group, `unpriced` among them."""
+    if is_source(where[0]):
         with open_tables(*where) as tables:
-            return summary(tables, keys, _FIGURES, models_only=only_models)
-    frame = _with_facts(_without_judges(spans))
+            return summary(tables, keys, _ALL_FIGURES, rates, models_only=only_models)
+    frame = with_costs(_with_facts(_without_judges(where[0])), rates)
     narrow = frame[
         list(dict.fromkeys("start_time" if key == "day" else key for key in (*keys, *_NEEDED)))
     ]
@@ -114,7 +128,7 @@ def summarize_spans(
     if "day" in keys:
         narrow = narrow.assign(day=narrow["start_time"].dt.strftime("%Y-%m-%d"))
     narrow = narrow.assign(**{key: narrow[key].fillna("").astype(str) for key in keys})
-    return _grouped(narrow, keys, _figures, _FIGURES)
+    return _grouped(narrow, keys, _figures, _ALL_FIGURES)
 
 
 summarize = summarize_spans
@@ -155,6 +169,8 @@ def _figures(group: pd.DataFrame) -> pd.Series:
         .quantile(0.5),
         "input_tokens": int(group["input_tokens"].fillna(0).sum()),
         "output_tokens": int(group["output_tokens"].fillna(0).sum()),
+        "cost": group["cost"].sum(min_count=1),
+        "unpriced": int(group["unpriced"].sum()),
     }
     return pd.Series(found, dtype="float64")
 
@@ -271,30 +287,24 @@ def _count_prompts(frame: pd.DataFrame) -> pd.DataFrame:
     return prompts.groupby("prompt", as_index=False)[["calls", "input_tokens"]].sum()
 
 
-def _price(model: str, prices: Mapping[str, tuple[float, float]] | None) -> tuple[float, float]:
-    """Dollars for a million tokens of input and of output; NaN where they are not known."""
-    if prices is not None:
-        return prices.get(model, (float("nan"), float("nan")))
-    rates = rates_of(model)
-    return (rates[0].input, rates[0].output) if rates else (float("nan"), float("nan"))
-
-
 def cost(
     spans: Any,
-    prices: Mapping[str, tuple[float, float]] | None = None,
+    prices: Prices | None = None,
     by: By | Sequence[By] = "model",
     *,
     experiment_name: str | None = None,
     run_name: str | None = None,
     sagemaker_session: Any = None,
 ) -> pd.DataFrame:
-    """Return what the model calls cost, by a price table of yours, else at today's prices of
-    genai-prices. Tokens of a cache are counted as input here; `trace_table` has their own price.
+    """Return what the model calls cost, by a price table of yours, else at the prices that
+    genai-prices knows of the day of each call. Tokens read from a cache or written to one have
+    their own price; reasoning tokens are part of the output.
 
     Args:
         spans: a frame or a source, as of `summarize_spans`; None with `experiment_name`.
         prices: model → price of 1,000,000 input tokens and of 1,000,000 output tokens, in one
-            currency.
+            currency; and, where they differ from the first, of input read from a cache and of input
+            written to a cache.
         by: what a row is of, as of `summarize_spans`.
         experiment_name: with a source, as of `load_spans`.
         run_name: with a source, as of `load_spans`.
@@ -315,23 +325,9 @@ def cost(
         >>> cost(load_spans("runs"), {"m": (2.0, 8.0)})[["model", "cost"]].values.tolist()
         [['m', 1.0]]
     """
-    names = [by] if isinstance(by, str) else list(by)
-    each = summarize_spans(
-        spans,
-        list(dict.fromkeys((*names, "model"))),
-        models_only=True,
-        experiment_name=experiment_name,
-        run_name=run_name,
-        sagemaker_session=sagemaker_session,
-    )
-    priced = [_price(model, prices) for model in each["model"]]
-    each["cost"] = [
-        (row_in * price_in + row_out * price_out) / 1e6
-        for row_in, row_out, (price_in, price_out) in zip(
-            each["input_tokens"], each["output_tokens"], priced, strict=True
-        )
-    ]
-    columns = ["input_tokens", "output_tokens", "cost"]
-    return each.groupby(_keys(by), as_index=False)[columns].agg(
-        lambda values: values.sum(skipna=False)
-    )
+    keys = _keys(by)
+    where = (spans, experiment_name, run_name, sagemaker_session)
+    found = _summarized(where, keys, True, rates_in(prices))
+    # Of calls whose price is known and that used nothing the sum is 0.
+    dollars = found["cost"].fillna(0.0).where(found["unpriced"] == 0)
+    return found.assign(cost=dollars)[[*keys, "input_tokens", "output_tokens", "cost"]]

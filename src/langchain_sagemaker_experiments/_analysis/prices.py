@@ -7,7 +7,7 @@ wrong can be mended. A model without a price has no cost; nothing is guessed.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +31,8 @@ class Rate(NamedTuple):
     cache_write: float
 
 
+RatesOf = Callable[[str | None, str | None, datetime.date | None], Sequence[Rate]]
+"""Model, provider, day → the rates, lowest first; empty where no price is known."""
 _PROVIDERS: Final = {
     "aws.bedrock": "aws",
     "azure.ai.inference": "azure",
@@ -128,18 +130,35 @@ def _rate(price: Any, above: int, tokens: int) -> Rate:
     )
 
 
+def rates_in(prices: Prices | None) -> RatesOf:
+    """Return what tells the rates of a model by a table alone, or those of `genai-prices` without
+    one.
+    """
+    if prices is None:
+        return rates_of
+    own = {model: (_own(price),) for model, price in prices.items()}
+    return lambda model, provider, day: own.get(model or "", ())
+
+
+def rates_of_call(record: Record, rates: RatesOf) -> Sequence[Rate]:
+    """Return the rates of a model call, at the prices of its day."""
+    attributes = record["attributes"] or {}
+    started = record["start_time"]
+    day = started.date() if isinstance(started, datetime.datetime) and has_value(started) else None
+    provider = attributes.get("gen_ai.provider.name")
+    return rates(model_of(attributes), provider if isinstance(provider, str) else None, day)
+
+
 def call_cost(record: Record, prices: Prices | None = None) -> float | None:
     """Return the dollars of a model call, at the prices of its day; None of anything else, and of
     a model without a known price.
     """
     if record["kind"] not in MODEL_KINDS:
         return None
-    attributes = record["attributes"] or {}
-    started = record["start_time"]
-    day = started.date() if isinstance(started, datetime.datetime) and has_value(started) else None
-    provider = attributes.get("gen_ai.provider.name")
-    provider = provider if isinstance(provider, str) else None
-    return cost_of(usage_of(attributes), rates_of(model_of(attributes), provider, day, prices))
+    rates = rates_of_call(
+        record, lambda model, provider, day: rates_of(model, provider, day, prices)
+    )
+    return cost_of(usage_of(record["attributes"] or {}), rates)
 
 
 def has_usage(record: Record) -> bool:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from .._query.source_statements import attribute_number
 from .._query.source_tables import SourceTables
 from .._record.evaluation_marks import EVALUATOR_KIND
-from .._record.model_facts import MODEL_KINDS, USAGE_NAMES
-from .._record.provenance import facts_in, is_provenance
+from .._record.model_facts import MODEL_KINDS
+from .._record.provenance import PROVENANCE, facts_in, is_provenance
 from .._record.score import merge_scores, number_of
 from ..exceptions import import_extra
-from .prices import rates_of
+from .prices import RatesOf, rates_of
+from .source_costs import CALL_COLUMNS, price_calls
 from .traces import scores_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _KEYS: Final = {"day": "strftime(try_cast(start_time AS TIMESTAMPTZ), '%Y-%m-%d')"}
 _OF_MODELS: Final = f"kind IN {MODEL_KINDS!r}"
+_NO_PROVENANCE: Final = f"NOT (is_graph AND coalesce(name, '') = '{PROVENANCE}')"
 _TOKENS: Final = ", ".join(
     f"coalesce(sum({name}), 0)::BIGINT AS {name}" for name in ("input_tokens", "output_tokens")
 )
@@ -45,21 +46,39 @@ def _without_judges(tables: SourceTables) -> str:
 
 
 def summary(
-    tables: SourceTables, keys: Sequence[str], kinds: Mapping[str, str], *, models_only: bool
+    tables: SourceTables,
+    keys: Sequence[str],
+    kinds: Mapping[str, str],
+    rates: RatesOf,
+    *,
+    models_only: bool,
 ) -> pd.DataFrame:
     """Return the figures of `summarize_spans`, one row for each combination of `keys`."""
     pd = import_extra("pandas", "analysis", "summarize_spans")
     groups = ", ".join(f"coalesce({_KEYS.get(key, key)}, '') AS {key}" for key in keys)
+    calls = f"{_NO_PROVENANCE} AND {_without_judges(tables)}"
     rows = tables.rows(f"""
         SELECT {groups}, count(*) AS spans, count(*) FILTER (status = 'error') AS errors,
             count(*) FILTER (status = 'error') / count(*) AS error_rate,
             {_latencies("", "duration_ms", (50, 90, 99))},
             {_TO_FIRST}, {_TOKENS}
-        FROM spans WHERE {_OF_MODELS if models_only else "true"} AND {_without_judges(tables)}
+        FROM spans WHERE {_OF_MODELS if models_only else "true"} AND {calls}
         GROUP BY ALL
     """)
     if not rows:
         return pd.DataFrame(columns=[*keys, *kinds])
+    models = f"FROM spans WHERE {_OF_MODELS} AND {calls}"
+    price_calls(tables, f"SELECT {groups}, {CALL_COLUMNS} {models}", rates)
+    costs = {
+        tuple(row[key] for key in keys): row
+        for row in tables.rows(
+            f"SELECT {', '.join(keys)}, sum(dollars) AS cost,"
+            " count(*) FILTER (unpriced) AS unpriced FROM priced GROUP BY ALL"
+        )
+    }
+    for row in rows:
+        found = costs.get(tuple(row[key] for key in keys), {})
+        row.update(cost=found.get("cost"), unpriced=found.get("unpriced", 0))
     frame = pd.DataFrame(rows, columns=[*keys, *kinds]).astype(
         {**dict.fromkeys(keys, object), **kinds}
     )
@@ -71,7 +90,7 @@ def slowest(tables: SourceTables, n: int, columns: Sequence[str]) -> pd.DataFram
     pd = import_extra("pandas", "analysis", "slowest_traces")
     rows = tables.rows(
         f"SELECT {', '.join(columns)} FROM spans WHERE parent_span_id IS NULL"
-        f" AND kind != '{EVALUATOR_KIND}'"
+        f" AND kind != '{EVALUATOR_KIND}' AND {_NO_PROVENANCE}"
         " ORDER BY duration_ms DESC NULLS LAST, start_time NULLS FIRST, trace_id LIMIT ?",
         [max(n, 0)],
     )
@@ -212,54 +231,22 @@ def run_provenance(tables: SourceTables) -> dict[tuple[Any, Any], dict[str, list
     return found
 
 
-_PROVIDER: Final = "gen_ai.provider.name"
-_USED: Final = ("inputs", "outputs", "was_read", "was_written")
-_USAGE: Final = ", ".join(
-    f"trunc({attribute_number(name)}) AS {column}"
-    for column, name in zip(_USED, USAGE_NAMES, strict=False)
-)
-_USED_CALLS: Final = f"""
-CREATE TEMP TABLE used AS
-SELECT traces.experiment_name, traces.run_name, model, {_USAGE},
-    CASE WHEN json_type(attributes, '$."{_PROVIDER}"') = 'VARCHAR'
-        THEN json_extract_string(attributes, '$."{_PROVIDER}"') ELSE '' END AS provider,
-    try_cast(start_time AS TIMESTAMPTZ)::DATE AS day
-FROM spans JOIN traces ON hash(spans.trace_id) = traces.trace
-WHERE spans.{_OF_MODELS} AND NOT is_graph AND model IS NOT NULL
-"""
-_SUM_OF_COSTS: Final = """
-SELECT experiment_name, run_name, sum((
-    greatest(coalesce(inputs, 0) - coalesce(was_read, 0) - coalesce(was_written, 0), 0) * for_input
-    + coalesce(outputs, 0) * for_output + coalesce(was_read, 0) * for_read
-    + coalesce(was_written, 0) * for_written) / 1e6) AS cost
-FROM used JOIN rates ON rates.model = used.model AND rates.provider = used.provider
-    AND rates.day IS NOT DISTINCT FROM used.day
-    AND coalesce(inputs, 0) >= above AND coalesce(inputs, 0) < below
-WHERE inputs IS NOT NULL OR outputs IS NOT NULL GROUP BY ALL
-"""
-
-
 def run_costs(tables: SourceTables) -> dict[tuple[Any, Any], float]:
     """Return experiment and run → dollars of the model calls whose price is known, at the prices of
     their days. After `run_figures`.
     """
-    tables.connection.execute(_USED_CALLS)
-    tables.connection.execute(
-        "CREATE TEMP TABLE rates (model VARCHAR, provider VARCHAR, day DATE, above DOUBLE,"
-        " below DOUBLE, for_input DOUBLE, for_output DOUBLE, for_read DOUBLE, for_written DOUBLE)"
+    price_calls(
+        tables,
+        f"SELECT traces.experiment_name, traces.run_name, {CALL_COLUMNS}"
+        " FROM spans JOIN traces ON hash(spans.trace_id) = traces.trace"
+        f" WHERE spans.{_OF_MODELS} AND NOT is_graph AND model IS NOT NULL",
+        rates_of,
     )
-    for row in tables.rows("SELECT DISTINCT model, provider, day FROM used"):
-        tiers = rates_of(row["model"], row["provider"], row["day"])
-        ends = [*(tier.above for tier in tiers[1:]), float("inf")]
-        for number, (tier, below) in enumerate(zip(tiers, ends, strict=False)):
-            above = tier.above if number else 0
-            tables.connection.execute(
-                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [row["model"], row["provider"], row["day"], above, below, *tier[1:]],
-            )
-    return {
-        (row["experiment_name"], row["run_name"]): row["cost"] for row in tables.rows(_SUM_OF_COSTS)
-    }
+    rows = tables.rows(
+        "SELECT experiment_name, run_name, sum(dollars) AS cost FROM priced"
+        " WHERE NOT unpriced AND dollars IS NOT NULL GROUP BY ALL"
+    )
+    return {(row["experiment_name"], row["run_name"]): row["cost"] for row in rows}
 
 
 def run_scores(tables: SourceTables) -> dict[tuple[Any, Any], dict[str, list[float]]]:
