@@ -52,8 +52,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         extra_args: passed to every S3 upload, as boto3's `ExtraArgs`: `ServerSideEncryption`,
             `SSEKMSKeyId`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`, …
         max_field_bytes: bound of one span's `inputs` or `outputs` in bytes of JSON; longer ones are
-            truncated with marks that tell true size and SHA-256. None keeps them whole. Default: 1
-            MiB.
+            truncated with marks of true size and SHA-256. None keeps them whole. Default: 1 MiB.
         keep_media: keep base64 images, sound and files in messages instead of their media type,
             size and SHA-256.
         buffer_bytes: bytes of finished spans held in memory before they go over into the spool.
@@ -202,9 +201,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         counters.
 
         Spans still open are written with status `running`; their final record replaces them when
-        they are read. The handler goes on working afterwards.
-
-        In a notebook it prints a line that says where.
+        they are read. The handler goes on working. In a notebook a line says where it all went.
 
         Returns:
             What was written: `.spans` (a count), `.uris`, `.bytes`, `.parameters`, `.metrics`,

@@ -26,9 +26,7 @@ from .spiller import Spiller
 from .spool import Spool
 
 _LOCK_SECONDS: Final = 1.0
-"""How long the end of a process waits for another thread that writes a part, before it writes the
-same spans itself.
-"""
+"""How long an ending process waits for a thread that writes a part, before it writes it itself."""
 
 
 class Pipeline:
@@ -103,9 +101,7 @@ class Pipeline:
         return sink
 
     def hold_traces(self) -> HeldTraces:
-        """Return a sink that holds chosen traces until they are done; all others go the usual
-        way.
-        """
+        """Return a sink that holds chosen traces until they are done; others go the usual way."""
         return HeldTraces(self.sink, self._lines_of, self._append_lines)
 
     def _lines_of(self, spans: Sequence[LiveSpan]) -> tuple[list[bytes], Summary]:

@@ -292,9 +292,7 @@ _PLACEHOLDER: Final = re.compile(
     r"\*{3}|[xX]{3}|\.{3}|\s|\Z|[Yy]our[_ -]|YOUR[_ -]|"
     r"(?:None|null|NULL|nil|undefined|true|false|True|False|REDACTED|\[REDACTED\])(?![A-Za-z0-9]))"
 )
-"""How a value begins that is none: a variable, a gap to fill in, the name of a kind of token (URN),
-a mark of ours.
-"""
+"""How a value begins that is none: a variable, a gap to fill in, a URN of a kind, our own mark."""
 _NAME_OF_VALUE: Final = re.compile(r"[A-Z]+|[A-Za-z]+(?:[_-][A-Za-z]+)+")
 _KINDS: Final = ("quoted", "pair", "element", "escaped", "block")
 
