@@ -520,7 +520,10 @@ def test_what_comes_too_fast_is_throttled() -> None:
             for _ in range(1_000):
                 client.describe_trial_component(TrialComponentName="c")
         assert error.value.response["Error"]["Code"] == "ThrottlingException"
-        patient = boto3.client("sagemaker", config=Config(retries={"mode": "standard"}))
+        # Its waits are random, from zero on: with the default of three attempts one test in sixteen
+        # would ask all of them within the half second in which nothing is allowed.
+        retries: Any = {"mode": "standard", "total_max_attempts": 12}
+        patient = boto3.client("sagemaker", config=Config(retries=retries))
         assert patient.describe_trial_component(TrialComponentName="c")
 
 
