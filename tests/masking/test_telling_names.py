@@ -127,6 +127,8 @@ def test_a_header_is_found_with_its_scheme(form):
         "TOKEN=${TOKEN}",
         "api_key=self.api_key",
         "api_key={api_key1}",
+        'share_token = f"share-{portfolio_id}-{kind1}-{value}"',
+        'key = f"{a}:{b}:{row[0]}"',
         'headers = {"Authorization": f"Bearer {token2}"}',
         "password is wrong 12 times",
         "password: must be 8 characters",
@@ -139,6 +141,14 @@ def test_a_header_is_found_with_its_scheme(form):
 )
 def test_code_prose_and_gaps_are_no_values(text):
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['secret = f"hunter22hunter22{suffix}"', 'password = "pa{ss}w0rd{x}"', 'secret = f"hunter22"'],
+)
+def test_an_f_string_that_holds_more_than_gaps_is_a_value(text):
+    assert len(found(text)) == 1
 
 
 @pytest.mark.timeout(60)

@@ -294,13 +294,13 @@ _PLACEHOLDER: Final = re.compile(
 )
 """How a value begins that is none: a variable, a gap to fill in, a URN of a kind, our own mark."""
 _NAME_OF_VALUE: Final = re.compile(r"[A-Z]+|[A-Za-z]+(?:[_-][A-Za-z]+)+")
+_TEMPLATE: Final = re.compile(r"(?:[^{}]{0,11}\{[A-Za-z_][^{}]{0,80}\}){1,32}[^{}]{0,11}")
 _KINDS: Final = ("quoted", "pair", "element", "escaped", "block")
 
 
 def named_values(text: str) -> Iterator[NamedValue]:
-    """Yield where the values of telling names stand in a text.
-
-    Assignments, JSON, YAML, headers, query strings, options of commands, XML and pairs are read.
+    """Yield where the values of telling names stand in a text: in assignments, JSON, YAML, headers,
+    query strings, options of commands, XML and pairs.
     """
     for match in _NAMED.finditer(text):
         start = match.start()
@@ -310,15 +310,17 @@ def named_values(text: str) -> Iterator[NamedValue]:
         value = match.group(kind)
         if not is_telling_name(name) and not (is_weak_name(name) and RANDOM_VALUE.fullmatch(value)):
             continue
-        if _is_placeholder(value):
+        if _is_placeholder(value, text[match.start("quote") - 1] if kind == "quoted" else ""):
             continue
         if kind != "plain" or _is_plain_secret(text, match, name, value):
             yield NamedValue(*match.span(kind))
 
 
-def _is_placeholder(value: str) -> bool:
-    """Return True for `<your key>`, `${TOKEN}`, `sk-...` and names of a value (`my-api-key`)."""
+def _is_placeholder(value: str, prefix: str) -> bool:
+    """Return True for `<your key>`, `${TOKEN}`, `sk-...`, `my-api-key`, `f"share-{id}-{kind}"`."""
     if _PLACEHOLDER.match(value) or value.endswith(("...", "…")):
+        return True
+    if prefix in ("f", "F") and _TEMPLATE.fullmatch(value):
         return True
     return _NAME_OF_VALUE.fullmatch(value) is not None and is_telling_name(value)
 
@@ -336,14 +338,11 @@ def _is_plain_secret(text: str, match: re.Match[str], name: str, value: str) -> 
     if match.group("next"):
         return False
     mark = match.group("mark")
+    start = match.start()
     if not mark.strip():
-        return "--" in text[
-            max(0, match.start() - _LONGEST_NAME) : match.start()
-        ] and name.startswith("-")
-    if mark == "=" and (
-        name.isupper()
-        or text[max(0, match.start() - len(name)) - 1 : match.start()][:1] in ("?", "&")
-    ):
+        return name.startswith("-") and "--" in text[max(0, start - _LONGEST_NAME) : start]
+    asked = text[max(0, start - len(name)) - 1 : start][:1] in ("?", "&")
+    if mark == "=" and (name.isupper() or asked):
         return True
     if ":" in mark and not mark.endswith((" ", ":")):
         return False
