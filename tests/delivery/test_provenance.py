@@ -182,3 +182,17 @@ def test_an_evaluation_without_content_keeps_prompts_out_of_its_facts(tmp_path: 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files
     assert [path for path in files if b"terse" in path.read_bytes()] == []
+
+
+def _raises(text: str) -> str:
+    raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize("redact", [_raises, str.upper, lambda text: "***"])
+def test_no_redact_function_turns_the_record_into_a_trace(redact: Any, tmp_path: Path) -> None:
+    record_with_prompt(tmp_path, "one", "You are terse.", redact=redact)
+    spans = load_spans(tmp_path)
+    assert spans["trace_id"].nunique() == 2
+    assert "prompt.ChatPromptTemplate" in str(spans.attrs["made_with"])
+    assert list(compare_runs(tmp_path)["traces"]) == [2]
+    assert "terse" not in "".join(path.read_text() for path in tmp_path.rglob("*.jsonl"))

@@ -405,3 +405,33 @@ def test_another_evaluation_of_the_same_id_is_refused_with_what_differs(run: Off
         echo_chain("Say {topic}"), EXAMPLES, [right], run=run, evaluation_id="second"
     )
     assert results.called == 6
+
+
+def test_whatever_an_evaluator_answers_the_others_go_on(tmp_path: Path) -> None:
+    """Numbers too great for JSON or for a mean, and texts that are no UTF-8."""
+
+    def target(inputs: int) -> str:
+        if inputs == 1:
+            raise ValueError("cannot decode 'caf\udce9.txt'")
+        return "x"
+
+    def huge(outputs: str) -> int:
+        return 10**400
+
+    def great(outputs: str) -> float:
+        return 1.7e308
+
+    def broken(outputs: str) -> bool:
+        raise ValueError("bad \ud800")
+
+    def commented(outputs: str) -> dict[str, Any]:
+        return {"key": "commented", "score": 1, "comment": "\ud800"}
+
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    evaluators: list[Any] = [huge, great, broken, commented]
+    examples = [{"inputs": number} for number in range(3)]
+    results = evaluate(target, examples, evaluators, run=run, progress=False)
+    summary = results.summary.set_index("key") if "key" in results.summary else results.summary
+    assert summary.loc["commented", "count"] == 2
+    for key in ("huge", "great", "broken"):
+        assert summary.loc[key, "errors"] == 2

@@ -160,6 +160,9 @@ def test_a_score_that_cannot_be_written_says_so(local: Any) -> None:
     [
         ({"score": float("nan")}, "finite"),
         ({"score": [1]}, "finite number"),
+        ({"score": 1e101}, "within 1e\\+100"),
+        ({"score": 10**400}, "finite number"),
+        ({"score": 10**5_000}, "of that many digits"),
         ({"key": ""}, "key"),
         ({"key": "k" * 201}, "key"),
         ({"source": "robot"}, "source"),
@@ -177,6 +180,28 @@ def test_what_is_no_score_is_refused(
     with SageMakerCallbackHandler(run) as handler, pytest.raises(ValueError, match=message):
         handler.log_score(**{"trace_id": trace_id, "key": "k", "score": 1, **arguments})
     assert not (run.path / "langchain-scores").exists()
+
+
+def test_a_score_may_be_of_a_class_derived_from_a_number(tmp_path: Path) -> None:
+    class Grade(int):
+        pass
+
+    numpy = pytest.importorskip("numpy")
+    run, trace_id = recorded(tmp_path)
+    log_score(run, trace_id=trace_id, key="numpy", score=numpy.float64(0.25))
+    log_score(run, trace_id=trace_id, key="grade", score=Grade(3))
+    assert {one["key"]: one["score"] for one in lines_of(run.path / "langchain-scores")} == {
+        "numpy": 0.25,
+        "grade": 3,
+    }
+
+
+def test_texts_that_are_no_utf_8_are_escaped_as_those_of_spans_are(tmp_path: Path) -> None:
+    run, trace_id = recorded(tmp_path)
+    log_score(run, trace_id=trace_id, key="k", score="\ud800", comment="a \udce9", author="\udce9")
+    (line,) = lines_of(run.path / "langchain-scores")
+    assert (line["score"], line["comment"]) == ("\\ud800", "a \\udce9")
+    assert line["author"] == "\\udce9"
 
 
 def test_numbers_of_numpy_and_texts_are_scores(tmp_path: Path) -> None:

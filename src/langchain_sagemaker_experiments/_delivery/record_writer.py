@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from .._encoding.any_value import convert_object, to_plain
-from .._masking.masking import Masker
+from .._masking.masking import Masker, mask_value
 from .._record.limits import MAX_STACKTRACE_CHARS
-from .._record.schema import SCHEMA_VERSION
+from .._record.schema import ARCHITECTURE, SCHEMA_VERSION
 from .._record.shared_values import SharedValues
 from .._record.times import rfc3339_of_ns
 from .._record.value import MARK_BEGIN
@@ -161,6 +161,9 @@ class RecordWriter:
             if field == "events":
                 events = mask_tokens(record[field], self.masker)
                 record[field] = [self._masked(field, event) for event in events]
+            elif field == "attributes" and record[field].get(ARCHITECTURE) is True:
+                # All are ours; without them readers would take the record for a trace.
+                record[field] = mask_value(record[field])
             else:
                 record[field] = self._masked(field, record[field])
         for field in masked:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+from .text import clean_text
 from .times import rfc3339_of_ns
 
 SCORE_SCHEMA_VERSION: Final = 1
@@ -25,6 +26,8 @@ MAX_KEY: Final = 200
 """Characters of a key. A key becomes a metric `score.{key}`, and SageMaker allows 255 for those."""
 MAX_COMMENT: Final = 20_000
 """Characters of a comment or of a text used as a score; longer ones are cut."""
+MAX_NUMBER: Final = 1e100
+"""Bound of a score on both sides: sums of squares of a billion of them are still numbers."""
 
 SCORE_FIELDS: Final = (
     "trace_id",
@@ -88,11 +91,11 @@ def make_score(
         "comment": None if comment is None else cut(str(comment)),
         "correction": correction,
         "source": _checked_source(source),
-        "author": author,
+        "author": None if author is None else clean_text(str(author)),
         "evaluation_id": evaluation_id,
         "example_id": example_id,
         "repetition": repetition,
-        "error": dict(error) if error else None,
+        "error": _plain_error(error),
         "time": now(),
     }
 
@@ -131,7 +134,7 @@ def checked_key(key: object) -> str:
     """Return a key, or raise ValueError if it is none."""
     if not isinstance(key, str) or not key.strip() or len(key) > MAX_KEY:
         raise ValueError(f"key must be a text of 1 to {MAX_KEY} characters, not {key!r:.80}.")
-    return key
+    return clean_text(key)
 
 
 def checked_value(value: object) -> Value:
@@ -141,9 +144,10 @@ def checked_value(value: object) -> Value:
     if isinstance(value, str):
         return cut(value)
     number = _as_number(value)
-    if number is None or not math.isfinite(number):
+    if number is None or not math.isfinite(number) or abs(number) > MAX_NUMBER:
         raise ValueError(
-            f"score must be a finite number, a bool, a text or None, not {value!r:.80}."
+            f"score must be a finite number (within {MAX_NUMBER:g}), a bool, a text or None, "
+            f"not {_shown(value)}."
         )
     return number
 
@@ -153,10 +157,32 @@ def _as_number(value: Any) -> bool | int | float | None:
     if not isinstance(value, (int, float)):
         item = getattr(value, "item", None)
         value = item() if callable(item) and getattr(value, "ndim", 1) == 0 else value
-    if isinstance(value, (bool, float)):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return float(value)  # of a class of its own: numpy.float64
+    if not isinstance(value, int):
+        return None
     # A whole number beyond 53 bits is no longer the same number in other programs.
-    return (value if abs(value) <= 2**53 else float(value)) if isinstance(value, int) else None
+    whole = int(value)
+    if abs(whole) <= 2**53:
+        return whole
+    return float(whole) if abs(whole) <= MAX_NUMBER else math.inf
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return f"a {type(value).__name__} of that many digits"
+
+
+def _plain_error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Messages of exceptions as JSON can hold them: a file's name may be no valid text."""
+    if not error:
+        return None
+    texts = {name: clean_text(one) for name, one in error.items() if isinstance(one, str)}
+    return {**error, **texts}
 
 
 def _checked_source(source: object) -> str:
@@ -167,6 +193,7 @@ def _checked_source(source: object) -> str:
 
 def cut(text: str) -> str:
     """Return a text within the bound of a comment."""
+    text = clean_text(text)
     return text if len(text) <= MAX_COMMENT else text[: MAX_COMMENT - len(_CUT)] + _CUT
 
 
@@ -195,7 +222,7 @@ def make_result(
         "example_hash": example["content_hash"],
         "repetition": repetition,
         "trace_id": trace_id,
-        "error": dict(error) if error else None,
+        "error": _plain_error(error),
         "failed_keys": list(failed_keys),
         "time": now(),
     }
