@@ -162,7 +162,7 @@ def test_a_score_that_cannot_be_written_says_so(local: Any) -> None:
         ({"score": [1]}, "finite number"),
         ({"score": 1e101}, "within 1e\\+100"),
         ({"score": 10**400}, "finite number"),
-        ({"score": 10**5_000}, "of that many digits"),
+        ({"score": 10**5_000}, "finite number"),
         ({"key": ""}, "key"),
         ({"key": "k" * 201}, "key"),
         ({"source": "robot"}, "source"),
