@@ -29,6 +29,7 @@ from langchain_sagemaker_experiments import (
     trace_table,
 )
 from langchain_sagemaker_experiments._evaluation import claims, session
+from langchain_sagemaker_experiments._storage.keys import PART_SUFFIX
 
 EXAMPLES = [{"id": f"e{n}", "inputs": {"n": n}, "reference_outputs": n % 10} for n in range(40)]
 
@@ -147,8 +148,13 @@ def test_an_evaluation_that_was_killed_ten_times_is_whole(worker: dict[str, str]
 
 
 def raw_lines(folder: Path) -> list[dict[str, Any]]:
+    """The lines of all parts. What a killed writer left half-written is no part: its name begins
+    with a dot, and no reader takes it.
+    """
     return [
-        json.loads(line) for part in folder.iterdir() for line in part.read_bytes().splitlines()
+        json.loads(line)
+        for part in folder.glob(f"[!.]*{PART_SUFFIX}")
+        for line in part.read_bytes().splitlines()
     ]
 
 

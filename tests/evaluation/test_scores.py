@@ -345,6 +345,35 @@ if {end == "kill"}:
     assert not folder.exists()
 
 
+def test_a_disk_that_is_full_for_a_moment_costs_no_score(tmp_path: Path) -> None:
+    """Written half, a score stays in memory, and the next one is not glued to the half."""
+    code = f"""
+import os, resource, signal
+from pathlib import Path
+from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler, load_scores
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run = OfflineRun({str(tmp_path)!r}, experiment_name="e", run_name="r")
+spool = Path({str(tmp_path / "spool")!r})
+handler = SageMakerCallbackHandler(run, durable=True, spool_dir=spool)
+handler.log_score("trace", key="k1", score=1)
+(file,) = spool.rglob("scores-*")
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 50, unlimited[1]))
+handler.log_score("trace", key="k2", score=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+handler.log_score("trace", key="k3", score=1)
+last = file.read_bytes().splitlines()[-1]
+print(last[:1] == b"{{" and b'"k3"' in last and last[-1:] == b"}}")
+result = handler.flush_tracker()
+print(sorted(load_scores(run)["key"]), result.scores)
+print([what[:18] for what in result.faults])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["True", "['k1', 'k2', 'k3'] 3", "['spool not writable']"]
+
+
 def test_a_forked_child_does_not_send_the_scores_of_its_parent(tmp_path: Path) -> None:
     run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
     handler = SageMakerCallbackHandler(run)

@@ -333,3 +333,14 @@ def test_what_is_cut_is_masked_first_in_stack_traces_and_in_reprs(recording: Any
 def test_the_short_last_line_of_a_key_block_is_masked() -> None:
     block = "-----BEGIN PRIVATE " + "KEY-----\n" + "Ab1+" * 16 + "\n" + "Cd2/" * 16 + "\nQ9xZ0w=="
     assert mask_value(f"{block}\nand then") == "[REDACTED]\nand then"
+
+
+def test_a_users_attribute_named_like_ours_hides_nothing_from_redaction(
+    make_recording: Any,
+) -> None:
+    recording = make_recording(redact=lambda text: text.replace("jane", "***"))
+    with recording.handler.span("work") as span:
+        span.set_attribute("langchain.architecture", True)
+        span.set_attribute("customer", "jane")
+    (record,) = recording.records()
+    assert record["attributes"]["customer"] == "***"

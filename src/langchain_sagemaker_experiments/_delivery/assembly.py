@@ -144,7 +144,9 @@ def _pipeline(settings: HandlerSettings, masker: Masker) -> Pipeline:
         keep_media=settings.keep_media,
     )
     spool = Spool(settings.spool_dir)
-    scores = ScoreBuffer(partial(score_line, masker=masker), spool, durable=settings.durable)
+    scores = ScoreBuffer(
+        partial(score_line, masker=masker), writer.count_fault, spool, durable=settings.durable
+    )
     return Pipeline(
         writer,
         scores,

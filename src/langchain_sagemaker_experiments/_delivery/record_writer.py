@@ -16,7 +16,7 @@ import orjson
 from .._encoding.any_value import convert_object, to_plain
 from .._masking.masking import Masker, mask_value
 from .._record.limits import MAX_STACKTRACE_CHARS
-from .._record.schema import ARCHITECTURE, SCHEMA_VERSION
+from .._record.schema import SCHEMA_VERSION
 from .._record.shared_values import SharedValues
 from .._record.times import rfc3339_of_ns
 from .._record.value import MARK_BEGIN
@@ -137,7 +137,7 @@ class RecordWriter:
                 self._count_failure(f"figures of a {span.kind} span", error)
         line = self._values.without_media(_dump(record))
         if not (self._is_clean_name(span.name) and self.masker.is_clean(line, _after_frame(line))):
-            line = self._masked_line(line, masked)
+            line = self._masked_line(line, masked, span.is_our_record)
         if shared:
             line = b'%b,"shared":%b}' % (line[:-1], orjson.dumps(shared))
         return line
@@ -150,9 +150,15 @@ class RecordWriter:
             self._clean_names.add(name)
         return clean
 
-    def _masked_line(self, line: bytes, masked: frozenset[str]) -> bytes:
+    def _masked_line(self, line: bytes, masked: frozenset[str], is_our_record: bool) -> bytes:
         """Return a line with each field of the user masked, and encoded by itself: orjson reads
         deeper values than it writes.
+
+        Args:
+            line: the record.
+            masked: fields that have been masked already.
+            is_our_record: the attributes are ours, and a user's `redact=` does not see them;
+                without them readers would take the record for a trace.
         """
         record = orjson.loads(line)
         for field in _OF_THE_USER - masked:
@@ -161,8 +167,7 @@ class RecordWriter:
             if field == "events":
                 events = mask_tokens(record[field], self.masker)
                 record[field] = [self._masked(field, event) for event in events]
-            elif field == "attributes" and record[field].get(ARCHITECTURE) is True:
-                # All are ours; without them readers would take the record for a trace.
+            elif field == "attributes" and is_our_record:
                 record[field] = mask_value(record[field])
             else:
                 record[field] = self._masked(field, record[field])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .._record.limits import MAX_PART_BYTES
 from .._record.score import Score, number_of
-from .._storage.append_logs import APPEND, write_all
+from .._storage.append_logs import APPEND, write_line
 from .._storage.keys import SCORES_PREFIX, new_part_name
 
 if TYPE_CHECKING:
@@ -23,12 +23,21 @@ class ScoreBuffer:
 
     Args:
         to_line: makes a masked line of a score.
+        count_fault: is told what failed, for the report of the next flush.
         spool: where scores go that must outlive the process.
         durable: write each score to the spool at once.
     """
 
-    def __init__(self, to_line: Callable[[Score], bytes], spool: Spool, *, durable: bool) -> None:
+    def __init__(
+        self,
+        to_line: Callable[[Score], bytes],
+        count_fault: Callable[[str], None],
+        spool: Spool,
+        *,
+        durable: bool,
+    ) -> None:
         self._to_line = to_line
+        self._count_fault = count_fault
         self._spool = spool
         self._durable = durable
         self._lock = threading.RLock()
@@ -66,12 +75,21 @@ class ScoreBuffer:
                 if "score" in score:  # else it says that an evaluation is done with an example
                     self._count(score)
             if self._durable:
-                if self._file is None:
-                    self._file = self._spool.new_file(new_part_name(SCORES_PREFIX))
-                    self._handle = os.open(self._file, APPEND, 0o600)
-                write_all(self._handle, line + b"\n")
+                self._append(line)
             if self._size > MAX_PART_BYTES:
                 self.save()
+
+    def _append(self, line: bytes) -> None:
+        """Write to the spool what waits in memory as well."""
+        try:
+            if self._file is None:
+                path = self._spool.new_file(new_part_name(SCORES_PREFIX))
+                self._handle = os.open(path, APPEND, 0o600)
+                self._file = path
+            write_line(self._handle, line)
+        except Exception as error:
+            # A full disk, a folder that can't be made, a watchdog that forbids blocking calls.
+            self._count_fault(f"spool not writable ({error}), score kept in memory")
 
     def _count(self, score: Score) -> None:
         number = number_of(score["score"])

@@ -25,5 +25,6 @@ def log_architecture(capture: SpanCapture, runnable: Any, name: str | None) -> s
     drawn = {key: graph[key] for key in ("nodes", "edges")}
     span.component = capture.encoder.encode_json({"type": "graph", "name": shown, "graph": drawn})
     span.attributes = {ARCHITECTURE: True}
+    span.is_our_record = True
     capture.open_spans.close(capture.open_spans.end(span.run_id, None, "ok", ("custom",)))
     return str(span.span_id)

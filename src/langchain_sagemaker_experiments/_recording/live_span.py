@@ -45,6 +45,10 @@ class LiveSpan:
     paused = False
     """True once a static breakpoint stopped the graph."""
     above: LiveSpan | None = None
+    is_our_record = False
+    """True for what the recorder tells of itself (a graph, a provenance): all attributes are
+    ours.
+    """
 
     def __init__(
         self,

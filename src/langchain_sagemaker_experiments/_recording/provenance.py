@@ -88,4 +88,5 @@ def log_provenance(
         told = {"type": "provenance", "name": PROVENANCE, "prompts": texts}
         span.component = capture.encoder.encode_json(told)
     span.attributes = {ARCHITECTURE: True, PROVENANCE: True, **parameters}
+    span.is_our_record = True
     capture.open_spans.close(capture.open_spans.end(span.run_id, None, "ok", ("custom",)))
