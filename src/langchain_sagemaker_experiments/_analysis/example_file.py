@@ -18,7 +18,7 @@ from .._storage.failure_advice import explain
 from .._storage.file_locks import LockHeldError, LocksUnsupportedError, open_locked
 from .._storage.keys import EXAMPLES_FILE, is_s3_address, split_address
 from ..exceptions import FlushError
-from .examples import FIELDS, Example, plain
+from .examples import FIELDS, Example, to_json_form
 
 _LINES: Final = ".jsonl"
 _TRIES: Final = 20
@@ -57,7 +57,7 @@ def add_example(example: Example, target: str | Path, *, sagemaker_session: Any 
     """
     address = examples_address(target)
     row = {name: example[name] for name in ("id", *FIELDS)}
-    line = orjson.dumps(row, default=plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    line = orjson.dumps(row, default=to_json_form, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def change(data: bytes) -> tuple[bytes, int]:
         lines = [one for one in data.splitlines() if one.strip() and _id_of(one) != row["id"]]

@@ -99,11 +99,11 @@ def _attributes(one: Any) -> dict[str, Any]:
 def content_hash(value: Any) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a value's JSON, keys sorted."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    data = orjson.dumps(value, default=plain, option=options)
+    data = orjson.dumps(value, default=to_json_form, option=options)
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def plain(value: Any) -> Any:
+def to_json_form(value: Any) -> Any:
     """Return the JSON form of a Pydantic model, such as a LangChain message."""
     dump = getattr(value, "model_dump", None)
     if not callable(dump):
@@ -304,7 +304,7 @@ def _parquet(cells: list[dict[str, Any]]) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value, default=plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(value, default=to_json_form, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _cell(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 _MAX_STEPS = 8
 
 
-def plain(value: Any, limit: int = 80) -> str:
+def one_line(value: Any, limit: int = 80) -> str:
     """Return a value as one short line of text without control characters, which a terminal would
     obey.
     """
@@ -39,7 +39,7 @@ def preview(value: Any, limit: int = 200) -> str:
             value = value[0]
         else:
             break
-    return plain(value, limit)
+    return one_line(value, limit)
 
 
 _NOTHING = object()

@@ -235,11 +235,12 @@ def _actions(
     """Yield each action of the README's policy with a request that needs it."""
     from .._experiments.clients import metrics_client, sagemaker_client
     from .._experiments.names import trial_name
-    from .._storage.keys import DEFAULT_PREFIX, trial_component_name
+    from .._storage.keys import DEFAULT_PREFIX, join, trial_component_name
+    from .._storage.object_store import list_objects
 
     sagemaker, s3 = sagemaker_client(session), session.client("s3")
     trial, component = trial_name(EXPERIMENT), trial_component_name(EXPERIMENT, _RUN)
-    key = f"{DEFAULT_PREFIX}/{component}/doctor.txt"
+    key = join(DEFAULT_PREFIX, component, "doctor.txt")
     of_run = {"TrialComponentName": component}
     of_trial = {"TrialName": trial}
     metric = {"MetricName": "checked", "Value": 1.0, "Timestamp": datetime.datetime.now()}
@@ -298,7 +299,7 @@ def _actions(
             "sagemaker:Search",
             lambda: sagemaker.search(Resource="ExperimentTrialComponent", MaxResults=1),
         ),
-        ("s3:ListBucket", lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)),
+        ("s3:ListBucket", lambda: next(list_objects(s3, bucket, key), None)),
         ("s3:GetObject", lambda: s3.get_object(Bucket=bucket, Key=key)),
     ]
     yield from reading if read_only else writing + reading

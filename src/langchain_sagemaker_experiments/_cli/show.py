@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .._analysis.preview import plain, preview
+from .._analysis.preview import one_line, preview
 from .._analysis.traces import is_architecture, roots_of, trace_table
 from .._reading import to_frame
 from .._record.model_facts import tokens_of
@@ -67,10 +67,10 @@ def trace_rows(traces: Any, title: str, width: int) -> Table:
             "time": f"{row['start_time']:%H:%M:%S}"
             if row["start_time"] == row["start_time"]
             else "",
-            "name": plain(row["name"], 40),
+            "name": one_line(row["name"], 40),
             "status": _status(row["status"]),
             "inputs": preview(row["inputs"]),
-            "outputs": Text(plain(row["error"], _MAX_SHOWN), style="red")
+            "outputs": Text(one_line(row["error"], _MAX_SHOWN), style="red")
             if row["error"]
             else preview(row["outputs"]),
             "tokens": f"{row['input_tokens']}+{row['output_tokens']}",
@@ -133,13 +133,13 @@ def _choose(records: Sequence[Record], trace_id: str) -> list[Record]:
 
 
 def _status(status: str) -> Text:
-    return Text(plain(status), style=_STATUS_STYLE.get(status, ""))
+    return Text(one_line(status), style=_STATUS_STYLE.get(status, ""))
 
 
 def _label(record: Record) -> Text:
     label = Text()
-    label.append(plain(record["kind"]), style=_KIND_STYLE.get(record["kind"], "white"))
-    label.append(f" {plain(record['name'], 60)} ", style="bold")
+    label.append(one_line(record["kind"]), style=_KIND_STYLE.get(record["kind"], "white"))
+    label.append(f" {one_line(record['name'], 60)} ", style="bold")
     label.append(_status(record["status"]))
     if record.get("duration_ms") is not None:
         label.append(f" {record['duration_ms']:.1f} ms", style="dim")
@@ -155,7 +155,7 @@ def _label(record: Record) -> Text:
             label.append(preview(record[name], _MAX_SHOWN), style=style)
     if record.get("error"):
         kind, message = record["error"].get("type"), record["error"].get("message")
-        label.append(f"\n  {plain(kind) or 'Error'}: {plain(message, 400)}", style="red")
+        label.append(f"\n  {one_line(kind) or 'Error'}: {one_line(message, 400)}", style="red")
     return label
 
 

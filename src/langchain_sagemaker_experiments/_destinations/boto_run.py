@@ -18,7 +18,12 @@ from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
 from .._experiments.places import default_place, known_place
 from .._masking.masked_logger import masked_logger
-from .._storage.keys import DEFAULT_PREFIX, trial_component_name
+from .._storage.keys import (
+    DEFAULT_PREFIX,
+    join,
+    join_folder,
+    trial_component_name,
+)
 from .base import Parameter
 from .run_limits import bounded_parameters
 from .s3_upload import upload
@@ -240,9 +245,8 @@ class BotoRun:
             if self._bucket is None:
                 default = default_place(self.boto_session, self.s3_client.meta.region_name)
                 self._bucket, self._owner = default.bucket, default.owner
-                self._prefix = "/".join(part for part in (default.prefix, self._prefix) if part)
-            prefix = f"{self._prefix}/" if self._prefix else ""
-            return self._bucket, f"{prefix}{self.trial_component_name}"
+                self._prefix = join(default.prefix or "", self._prefix)
+            return self._bucket, join_folder(self._prefix, self.trial_component_name)
 
     def upload(
         self, name: str, body: bytes | bytearray | Path, extra_args: Mapping[str, Any]
@@ -259,7 +263,7 @@ class BotoRun:
             ClientError: AWS refused the upload.
         """
         bucket, folder = self.place()
-        key = f"{folder}/{name}"
+        key = join_folder(folder, name)
         # As the SDK does: S3 refuses a default bucket that somebody else has taken.
         owner = {"ExpectedBucketOwner": self._owner} if self._owner else {}
         extra = {**owner, **extra_args}

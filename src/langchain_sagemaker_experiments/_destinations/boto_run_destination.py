@@ -15,6 +15,7 @@ from .._storage.keys import (
     SCORES_FOLDER,
     TRACES_FOLDER,
     join_address,
+    join_folder,
     split_address,
 )
 from .._storage.object_store import read_object
@@ -45,12 +46,12 @@ class BotoRunDestination:
 
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and return its address."""
-        return self._put(f"{TRACES_FOLDER}/{name}", data, MEDIA_TYPE)
+        return self._put(join_folder(TRACES_FOLDER, name), data, MEDIA_TYPE)
 
     def address_of(self, name: str) -> str:
         """Return where a part of this name lies once it is stored."""
         bucket, folder = self._run.place()
-        return join_address(bucket, f"{folder}/{TRACES_FOLDER}/{name}")
+        return join_address(bucket, join_folder(folder, TRACES_FOLDER, name))
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""
@@ -58,7 +59,7 @@ class BotoRunDestination:
 
     def write_scores(self, name: str, data: bytes | bytearray) -> str:
         """Upload a part of scores, beside the spans, and return its address."""
-        return self._put(f"{SCORES_FOLDER}/{name}", data, MEDIA_TYPE)
+        return self._put(join_folder(SCORES_FOLDER, name), data, MEDIA_TYPE)
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
         """Upload a file to where `log_file` puts them, and register it; an older one of the same

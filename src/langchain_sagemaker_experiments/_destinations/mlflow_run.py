@@ -14,7 +14,12 @@ from typing import Any, Final
 from .._conventions.otlp import MLFLOW, Limits
 from .._masking.masked_logger import masked_logger
 from .._record.text import clean_text
-from .._storage.keys import SCORES_FOLDER, SCORES_PREFIX, TRACES_FOLDER
+from .._storage.keys import (
+    SCORES_FOLDER,
+    SCORES_PREFIX,
+    TRACES_FOLDER,
+    join_folder,
+)
 from ..exceptions import import_extra
 from .base import Parameter
 from .mlflow_scores import send_score
@@ -223,13 +228,13 @@ class MlflowDestination:
             path = os.path.join(scratch, name)
             Path(path).write_bytes(data)
             self._client.log_artifact(self._run_id, path, folder)
-        below = f"{folder}/{name}" if folder else name
-        return f"{RUN_SCHEME}{self._run_id}/{below}"
+        below = join_folder(folder or "", name)
+        return join_folder(f"{RUN_SCHEME}{self._run_id}", below)
 
     def address_of(self, name: str) -> str:
         """Return where a part of this name, of spans or of scores, lies once it is stored."""
         folder = SCORES_FOLDER if name.startswith(SCORES_PREFIX) else TRACES_FOLDER
-        return f"{RUN_SCHEME}{self._run_id}/{folder}/{name}"
+        return join_folder(f"{RUN_SCHEME}{self._run_id}", folder, name)
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""

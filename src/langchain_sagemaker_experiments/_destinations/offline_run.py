@@ -16,16 +16,10 @@ import orjson
 
 from .._storage.append_logs import LogPosition, append_line, read_lines
 from .._storage.atomic_files import write_file
-from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER
+from .._storage.keys import ARTIFACTS_FOLDER, RUN_LOG, SCORES_FOLDER, TRACES_FOLDER
 from .base import Parameter
 from .run_limits import bounded_parameters
 from .user_texts import masked_parameters, masked_text, status_message
-
-LOG_NAME: Final = "run.jsonl"
-"""Everything logged but spans, in the order it was logged, one JSON object a line: append-only, so
-that processes can share it.
-"""
-ARTIFACTS_FOLDER: Final = "artifacts"
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 _MAX_NAME: Final = 59
@@ -162,12 +156,12 @@ class OfflineRun:
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Return what was logged, oldest first; a line torn by a crash is passed over."""
-        return read_lines(self.path / LOG_NAME)
+        return read_lines(self.path / RUN_LOG)
 
     def parameters(self) -> dict[str, Parameter]:
         """Return the parameters recorded so far, of all processes."""
         position, parameters = self._read_so_far
-        entries, behind = position.read(self.path / LOG_NAME)
+        entries, behind = position.read(self.path / RUN_LOG)
         same_file = behind.inode == position.inode and behind.offset >= position.offset
         found = {
             **(parameters if same_file else {}),
@@ -178,9 +172,7 @@ class OfflineRun:
 
     def _log(self, entry: str, **fields: Any) -> None:
         now = datetime.datetime.now(datetime.timezone.utc)
-        append_line(
-            self.path / LOG_NAME, orjson.dumps({"entry": entry, "logged_at": now, **fields})
-        )
+        append_line(self.path / RUN_LOG, orjson.dumps({"entry": entry, "logged_at": now, **fields}))
 
 
 def _parameter_of(entry: Mapping[str, Any]) -> tuple[str, Parameter] | None:

@@ -27,7 +27,9 @@ from .._storage.keys import (
     RUN_METADATA,
     SCORES_FOLDER,
     TRACES_FOLDER,
+    join,
     join_address,
+    join_folder,
     run_folder_of,
     split_address,
 )
@@ -99,12 +101,12 @@ class SageMakerRunDestination:
     def write(self, name: str, data: bytes | bytearray) -> str:
         """Upload one part and return its address."""
         bucket, prefix = self.place()
-        return self._put(bucket, f"{prefix}/{name}", data, MEDIA_TYPE)
+        return self._put(bucket, join_folder(prefix, name), data, MEDIA_TYPE)
 
     def address_of(self, name: str) -> str:
         """Return where a part of this name lies once it is stored."""
         bucket, prefix = self.place()
-        return join_address(bucket, f"{prefix}/{name}")
+        return join_address(bucket, join_folder(prefix, name))
 
     def read(self, uri: str) -> bytes:
         """Return the bytes of a part that was stored."""
@@ -114,7 +116,7 @@ class SageMakerRunDestination:
         """Upload a part of scores, beside the spans, and return its address."""
         bucket, prefix = self.place()
         return self._put(
-            bucket, f"{run_folder_of(prefix)}/{SCORES_FOLDER}/{name}", data, MEDIA_TYPE
+            bucket, join_folder(run_folder_of(prefix), SCORES_FOLDER, name), data, MEDIA_TYPE
         )
 
     def write_file(self, name: str, data: bytes, artifact: str, media_type: str) -> str:
@@ -122,7 +124,7 @@ class SageMakerRunDestination:
         same name is replaced.
         """
         bucket, prefix = self.place()
-        uri = self._put(bucket, f"{prefix.rsplit('/', 1)[0]}/{name}", data, media_type)
+        uri = self._put(bucket, join_folder(run_folder_of(prefix), name), data, media_type)
         self._show(artifact, uri, media_type)
         return uri
 
@@ -221,13 +223,9 @@ def run_place(run: Any) -> tuple[str, str]:
         component = run._trial_component
         known = known_place(component.output_artifacts or {}, component.parameters or {})
         if known is not None:
-            return known[0], f"{known[1]}/{TRACES_FOLDER}"
+            return known[0], join_folder(known[1], TRACES_FOLDER)
     if not bucket:
         session = uploader.sagemaker_session
         bucket = session.default_bucket()
-        prefix = "/".join(
-            part.strip("/")
-            for part in (getattr(session, "default_bucket_prefix", None), prefix)
-            if part
-        )
-    return bucket, f"{prefix}/{uploader.trial_component_name}/{TRACES_FOLDER}"
+        prefix = join(getattr(session, "default_bucket_prefix", None) or "", prefix)
+    return bucket, join_folder(prefix, uploader.trial_component_name, TRACES_FOLDER)

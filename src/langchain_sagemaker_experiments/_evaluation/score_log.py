@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .._delivery.score_lines import score_line
 from .._destinations.boto_run import BotoRun
 from .._destinations.mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run
-from .._destinations.offline_run import LOG_NAME, OfflineRun
+from .._destinations.offline_run import OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
 from .._masking.masking import Masker
@@ -23,11 +23,13 @@ from .._storage.failure_advice import explain
 from .._storage.keys import (
     EXPERIMENT_METADATA,
     MEDIA_TYPE,
+    RUN_LOG,
     RUN_METADATA,
     SCORES_FOLDER,
     SCORES_PREFIX,
     TRACES_FOLDER,
     is_s3_address,
+    join_folder,
     new_part_name,
     run_folder_of,
     split_address,
@@ -175,7 +177,7 @@ def store_in_run(
     if is_s3_address(target):
         bucket, key = split_address(target)
         return S3Store(
-            s3_client(sagemaker_session), bucket, f"{run_folder_of(key)}/{folder}".lstrip("/")
+            s3_client(sagemaker_session), bucket, join_folder(run_folder_of(key), folder)
         )
     if isinstance(target, (str, Path)):
         return FolderStore(_run_folder(Path(target).expanduser()) / folder)
@@ -184,7 +186,7 @@ def store_in_run(
         return S3Store(
             s3_client(sagemaker_session),
             bucket,
-            f"{prefix}/{folder}",
+            join_folder(prefix, folder),
             content_type=MEDIA_TYPE,
             metadata={EXPERIMENT_METADATA: experiment_name.lower(), RUN_METADATA: run_name.lower()},
         )
@@ -198,7 +200,7 @@ def _in_bucket(folder: str, run: Any, client: Any, bucket: str, run_folder: str)
     return S3Store(
         client,
         bucket,
-        f"{run_folder}/{folder}",
+        join_folder(run_folder, folder),
         content_type=MEDIA_TYPE,
         metadata={EXPERIMENT_METADATA: run.experiment_name, RUN_METADATA: run.run_name},
     )
@@ -219,4 +221,4 @@ def _run_folder(path: Path) -> Path:
 
 
 def _is_run(path: Path) -> bool:
-    return (path / TRACES_FOLDER).is_dir() or (path / LOG_NAME).is_file()
+    return (path / TRACES_FOLDER).is_dir() or (path / RUN_LOG).is_file()

@@ -27,7 +27,7 @@ from .._record.evaluation_marks import EVALUATION_ID, EXAMPLE_HASH, EXAMPLE_ID, 
 from .._record.score import merge_results, merge_scores
 from .._recording.arguments import content_is_recorded
 from .._recording.provenance import git_state, log_provenance, provenance
-from .._storage.keys import EVALUATIONS_FOLDER
+from .._storage.keys import EVALUATIONS_FOLDER, join_folder
 from ..exceptions import DestinationError
 from ..handler import SageMakerCallbackHandler
 from .cases import Case
@@ -83,7 +83,7 @@ class Session:
         self.examples = examples
         self.evaluators: list[Evaluator] = make_evaluators(evaluators)
         self.evaluation_id = checked_id(evaluation_id or self.run.run_name)
-        store = store_in_run(f"{EVALUATIONS_FOLDER}/{self.evaluation_id}", self.run)
+        store = store_in_run(join_folder(EVALUATIONS_FOLDER, self.evaluation_id), self.run)
         if isinstance(self.run, BotoRun):
             _make_bucket(self.run)
         facts = make_facts(examples, repetitions, self.evaluators, target)

@@ -10,6 +10,7 @@ from .._storage.keys import (
     ARTIFACT_NAME,
     DEFAULT_PREFIX,
     is_s3_address,
+    join,
     run_folder_of,
     split_address,
 )
@@ -76,4 +77,4 @@ def default_place(session: Any, region: str) -> DefaultPlace:
 
 def run_prefix(place: DefaultPlace, component: str) -> str:
     """Return the key prefix of a run's files in the default place, without a slash at its end."""
-    return "/".join(part for part in (place.prefix, DEFAULT_PREFIX, component) if part)
+    return join(place.prefix or "", DEFAULT_PREFIX, component)

@@ -16,7 +16,6 @@ from .._destinations.offline_run import OfflineRun
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
 from .._storage.keys import (
-    RUN_FOLDERS_PREFIX,
     TRACES_FOLDER,
     folder_of,
     is_parquet,
@@ -24,6 +23,7 @@ from .._storage.keys import (
     is_s3_address,
     join_address,
     join_folder,
+    prefix_of_run_folders,
     run_folder_of,
     split_address,
 )
@@ -67,7 +67,7 @@ def places_of(
     if is_sagemaker_run(source):
         bucket, prefix = run_place(source)
         client = source._artifact_uploader._s3_client
-        return _grouped(_keys(client, bucket, f"{prefix}/{RUN_FOLDERS_PREFIX}"), client)
+        return _grouped(_keys(client, bucket, prefix_of_run_folders(prefix)), client)
     path = source.path if isinstance(source, OfflineRun) else source
     if isinstance(path, (str, Path)):
         return _grouped(_files(Path(path).expanduser()), None)
@@ -92,13 +92,13 @@ def _in_s3(
         raise _mlflow_error()
     if isinstance(source, BotoRun):
         bucket, folder = source.place()
-        prefix = f"{folder}/{RUN_FOLDERS_PREFIX}"
+        prefix = prefix_of_run_folders(folder)
         return _grouped(_keys(source.s3_client, bucket, prefix), source.s3_client)
     client = s3_client(sagemaker_session)
     if is_s3_address(source):
         bucket, key = split_address(source)
         run = run_folder_of(key)
-        prefix = f"{run}/{RUN_FOLDERS_PREFIX}" if run != key.rstrip("/") else key
+        prefix = prefix_of_run_folders(run) if run != key.rstrip("/") else key
         return _grouped(_keys(client, bucket, prefix), client)
     if not experiment_name:
         raise SpanReadError(
@@ -110,7 +110,7 @@ def _in_s3(
     keys = (
         address
         for place in found
-        for address in _keys(client, place.bucket, f"{place.folder}/{RUN_FOLDERS_PREFIX}")
+        for address in _keys(client, place.bucket, prefix_of_run_folders(place.folder))
     )
     return _grouped(keys, client)
 

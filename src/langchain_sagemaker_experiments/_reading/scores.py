@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from .._record.score import SCORE_FIELDS, Score, is_result, is_score, merge_scores
-from .._storage.keys import SCORES_FOLDER, TRACES_FOLDER, pieces_of, run_folder_of
+from .._storage.keys import (
+    SCORES_FOLDER,
+    TRACES_FOLDER,
+    join_folder,
+    pieces_of,
+    run_folder_of,
+)
 from ..exceptions import SpanReadError, SpanReadWarning, import_extra
 from .collection_pause import collection_paused
 from .parts import Part, read_all
@@ -92,7 +98,7 @@ def _beside(source: Any) -> str | None:
     address = str(source) if "://" in str(source) else str(Path(source).expanduser().absolute())
     if TRACES_FOLDER not in pieces_of(address):
         return None
-    return f"{run_folder_of(address)}/{SCORES_FOLDER}"
+    return join_folder(run_folder_of(address), SCORES_FOLDER)
 
 
 def read_scores(

@@ -27,7 +27,6 @@ from .._experiments.clients import Access, s3_client
 from .._storage.failure_advice import explain
 from .._storage.keys import (
     MANIFEST_KEY,
-    RUN_FOLDERS_PREFIX,
     is_evaluation_file,
     is_manifest,
     is_part,
@@ -35,6 +34,7 @@ from .._storage.keys import (
     is_score_part,
     join_address,
     name_of,
+    prefix_of_run_folders,
     run_folder_of,
     split_address,
     tombstone_folder_of,
@@ -149,7 +149,7 @@ def _find(
 
 def _run_folders(key: str) -> str:
     """The prefix of spans and scores of a run, from the key of anything among its spans."""
-    return f"{run_folder_of(key)}/{RUN_FOLDERS_PREFIX}"
+    return prefix_of_run_folders(run_folder_of(key))
 
 
 def part_at(
@@ -252,7 +252,7 @@ def _of_experiment(
     refused: list[tuple[RunPlace, ClientError]] = []
     for place in places:
         try:
-            prefix = f"{place.folder}/{RUN_FOLDERS_PREFIX}"
+            prefix = prefix_of_run_folders(place.folder)
             found = parts_below(s3, place.bucket, prefix)
         except ClientError as error:
             if place.is_known or error.response.get("Error", {}).get("Code") not in MISSING:

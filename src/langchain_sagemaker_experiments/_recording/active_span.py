@@ -52,7 +52,7 @@ class ActiveSpan:
         conventions.
         """
         if self._live is not None:
-            self._live.set_attribute(str(name), self._capture.plain(value))
+            self._live.set_attribute(str(name), self._capture.detached(value))
 
     def add_event(self, name: str, data: Any = None) -> None:
         """Record that something happened now."""

@@ -70,8 +70,8 @@ class ManualSpans:
         }
         live = self._capture.start(span.kind, span.name, None, span.inputs, details)
         live.start_wall_ns = span.start_ns
-        plain = self._capture.plain
-        attributes = {str(name): plain(value) for name, value in span.attributes.items()}
+        detached = self._capture.detached
+        attributes = {str(name): detached(value) for name, value in span.attributes.items()}
         live.attributes = attributes or None
         return live
 

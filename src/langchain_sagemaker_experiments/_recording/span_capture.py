@@ -161,7 +161,7 @@ class SpanCapture:
         if self.record_content:
             span.inputs = self._encode_for(span, inputs)
 
-    def plain(self, value: Any) -> Any:
+    def detached(self, value: Any) -> Any:
         """Return a plain value that no later change of `value` reaches, for an attribute."""
         if value is None or type(value) in (str, bool, float):
             return value

@@ -11,9 +11,16 @@ from typing import Final
 from .._reading.parquet import schema
 from .._record.schema import OWNERS
 from .._record.score import SCORE_FIELDS
-from .._storage.keys import COMPACTED_FOLDER, SCORES_FOLDER, TRACES_FOLDER
+from .._storage.keys import (
+    COMPACTED_FOLDER,
+    SCORES_FOLDER,
+    TRACES_FOLDER,
+    join_folder,
+)
 
 _TYPES: Final = {"string": "string", "double": "double", "int64": "bigint", "int16": "smallint"}
+_RUN_FOLDER: Final = "${experiment_name}-${run_name}"
+"""A run's folder, as Athena fills it in."""
 _NAME: Final = re.compile(r"[a-zA-Z0-9_]{1,255}")
 
 
@@ -59,7 +66,7 @@ def athena_ddl(
     )
     root = address.rstrip("/")
     inner = "experiment_name=${experiment_name}/run_name=${run_name}/date=${date}"
-    place = f"{root}/${{experiment_name}}-${{run_name}}/{TRACES_FOLDER}/{COMPACTED_FOLDER}/{inner}"
+    place = join_folder(root, _RUN_FOLDER, TRACES_FOLDER, COMPACTED_FOLDER, inner)
     spans = f"""CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (
   {columns}
 )
@@ -85,7 +92,7 @@ TBLPROPERTIES (
 
 def _scores_ddl(root: str, table: str, experiments: Sequence[str], runs: Sequence[str]) -> str:
     columns = ",\n  ".join(f"`{name}` {_SCORE_TYPES.get(name, 'string')}" for name in SCORE_FIELDS)
-    place = f"{root}/${{experiment_name}}-${{run_name}}/{SCORES_FOLDER}/"
+    place = join_folder(root, _RUN_FOLDER, SCORES_FOLDER, "")
     return f"""CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (
   {columns}
 )

@@ -45,6 +45,7 @@ from .._storage.keys import (
     is_part_name,
     is_s3_address,
     join,
+    join_folder,
     name_of,
     new_part_name,
     split_address,
@@ -184,7 +185,7 @@ def _remove_left_over(store: Store, manifest: Manifest, result: Compacted) -> No
     counted.
     """
     for name in store.names():
-        inner = name.removeprefix(f"{COMPACTED_FOLDER}/")
+        inner = name.removeprefix(join_folder(COMPACTED_FOLDER, ""))
         if inner != name and is_parquet(name) and inner not in manifest.files:
             store.delete(name)
             result.removed += 1

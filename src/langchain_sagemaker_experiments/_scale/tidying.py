@@ -39,7 +39,7 @@ def note_rows(store: Store, rows: Mapping[str, int]) -> None:
         rows: name in the run's folder → rows.
     """
     manifest = load_manifest(store.get(MANIFEST_KEY))
-    prefix = f"{TRACES_FOLDER}/{COMPACTED_FOLDER}/"
+    prefix = join_folder(TRACES_FOLDER, COMPACTED_FOLDER, "")
     named = {name.removeprefix(prefix): count for name, count in rows.items()}
     changed = named.keys() & manifest.files.keys()
     for name in changed:
@@ -76,7 +76,7 @@ def tidy(
     _drop_emptied(store, manifest, now)
     half_written = []
     for address in addresses:
-        inner = address.removeprefix(f"{store.address}/{COMPACTED_FOLDER}/")
+        inner = address.removeprefix(join_folder(store.address, COMPACTED_FOLDER, ""))
         age = _scratch_age(address, now)
         if (inner != address and is_parquet(inner) and inner not in manifest.files) or (
             age is not None and age > _SCRATCH_SECONDS

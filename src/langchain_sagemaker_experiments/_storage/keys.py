@@ -56,7 +56,9 @@ TOMBSTONE_KEY: Final = f"{COMPACTED_FOLDER}/_forgotten.json"
 PARQUET_SUFFIX: Final = ".parquet"
 
 RUN_LOG: Final = "run.jsonl"
-"""In an `OfflineRun`'s folder: everything logged but spans."""
+"""In an `OfflineRun`'s folder: everything logged but spans, in the order it was logged, one JSON
+object a line. It only grows, so that processes can share it.
+"""
 EXAMPLES_FILE: Final = "examples.jsonl"
 """In a folder or below an address: examples of evaluations; a window puts them beside the runs."""
 ARTIFACTS_FOLDER: Final = "artifacts"
@@ -149,9 +151,14 @@ def tombstone_folder_of(address: str) -> str:
     return join_folder(run, TRACES_FOLDER) if run != address else folder_of(address)
 
 
-def join_folder(folder: str, name: str) -> str:
-    """Return the address of a folder in a folder; what it begins with stays as it is."""
-    return f"{folder}/{name}" if folder else name
+def join_folder(folder: str, *names: str) -> str:
+    """Return the key or address of what lies in a folder; what it begins with stays as it is."""
+    return "/".join((folder, *names) if folder else names)
+
+
+def prefix_of_run_folders(run_folder: str) -> str:
+    """Return what the keys of all that a run wrote begin with, for one listing of them."""
+    return join_folder(run_folder, RUN_FOLDERS_PREFIX)
 
 
 # --- names that come from data --------------------------------------------------------------------

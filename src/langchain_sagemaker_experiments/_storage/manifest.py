@@ -22,6 +22,7 @@ from .keys import (
     is_compacted_name,
     is_part_name,
     join,
+    join_folder,
     name_of,
     split_compacted,
 )
@@ -89,7 +90,7 @@ def visible(addresses: Iterable[str], manifests: Mapping[str, Manifest]) -> list
         manifests: traces folder → its manifest.
     """
     counting = [
-        f"{folder}/{join(COMPACTED_FOLDER, name)}"
+        join_folder(folder, join(COMPACTED_FOLDER, name))
         for folder, manifest in manifests.items()
         for name in manifest.files
     ]

@@ -14,7 +14,12 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 from .atomic_files import create_file, whole_file
-from .keys import COMPACTED_FOLDER, join, join_address
+from .keys import (
+    COMPACTED_FOLDER,
+    join,
+    join_address,
+    join_folder,
+)
 from .regular_files import list_files, read_regular
 
 
@@ -144,7 +149,7 @@ class S3Store:
         return sorted(key[len(begin) :] for key, _ in found)
 
     def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}" if self._prefix else name
+        return join_folder(self._prefix, name)
 
     def get(self, name: str) -> bytes | None:
         """Return an object's bytes; None where there is none."""

@@ -31,6 +31,7 @@ from .._storage.keys import (
     PARQUET_SUFFIX,
     PART_PREFIX,
     TRACES_FOLDER,
+    join_folder,
 )
 from .._storage.regular_files import read_regular
 from .._storage.tombstone import Tombstone
@@ -321,7 +322,7 @@ class _Upload:
 def _tombstone(bundle: Bundle, run: BotoRun) -> Tombstone | None:
     """What was forgotten in the run, and in the folder itself."""
     bucket, folder = run.place()
-    forgotten = s3_tombstone(run.s3_client, bucket, f"{folder}/{TRACES_FOLDER}")
+    forgotten = s3_tombstone(run.s3_client, bucket, join_folder(folder, TRACES_FOLDER))
     here = file_tombstone(str(bundle.folder))
     if forgotten is None or here is None:
         return forgotten or here

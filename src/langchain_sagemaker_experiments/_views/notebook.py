@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .._analysis.preview import plain, preview
+from .._analysis.preview import one_line, preview
 from .._storage.keys import is_s3_address, split_address
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def tree_html(root: Span) -> str:
 
 
 def _node(span: Span, depth: int) -> str:
-    label = f"<b>{html.escape(plain(span.name, 120))}</b> <i>{html.escape(span.kind)}</i>"
+    label = f"<b>{html.escape(one_line(span.name, 120))}</b> <i>{html.escape(span.kind)}</i>"
     if span.status != "ok":
         label += f" <span>{html.escape(span.status)}</span>"
     values = "".join(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from ..._analysis.preview import plain, preview
+from ..._analysis.preview import one_line, preview
 from ..._analysis.prices import call_cost
 from ..._analysis.traces import scores_of, trace_row
 from ..._reading import COLUMNS
@@ -121,7 +121,7 @@ def index_rows(groups: Mapping[str, list[Record]], blocks: Blocks) -> dict[str, 
         session = row["session_id"]
         shown = {
             "trace_id": trace_id,
-            "name": plain(row["name"], 120),
+            "name": one_line(row["name"], 120),
             "kind": row["kind"],
             "status": row["status"],
             "start": milliseconds(row["start_time"]),
@@ -133,9 +133,9 @@ def index_rows(groups: Mapping[str, list[Record]], blocks: Blocks) -> dict[str, 
             "output_tokens": row["output_tokens"],
             "spans": row["spans"],
             "errors": row["errors"],
-            "error": plain(row["error"], _PREVIEW) if row["error"] else "",
-            "session": plain(session, 120) if session else "",
-            "user": plain(user_of(group), 120),
+            "error": one_line(row["error"], _PREVIEW) if row["error"] else "",
+            "session": one_line(session, 120) if session else "",
+            "user": one_line(user_of(group), 120),
             **call_facts(group),
             "scores": scores_of(group),
             "tags": ", ".join(str(tag) for tag in row["tags"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._analysis.preview import plain
+from ..._analysis.preview import one_line
 from ..._analysis.runs import compare_groups
 from ..._analysis.traces import group_by_trace, is_architecture, rows_of
 from ..._record.plurals import counted
@@ -133,7 +133,7 @@ def render_report(
             groups, (record for record in records if is_architecture(record))
         ),
     }
-    shown = plain(title or _title(groups), 200)
+    shown = one_line(title or _title(groups), 200)
     count = sum(len(group) for group in groups.values())
     summary = f"{counted(len(groups), 'trace')}, {counted(count, 'span')}"
     packed = [("index", pack(dump(index)))]

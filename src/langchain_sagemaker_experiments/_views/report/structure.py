@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..._analysis.preview import plain
+from ..._analysis.preview import one_line
 from ..._analysis.traces import roots_of
 from ..._record.plurals import counted
 from ..._record.schema import Record
@@ -103,7 +103,7 @@ class _Application:
             nodes.append(
                 {
                     "id": key,
-                    "name": plain(way[-1], 120),
+                    "name": one_line(way[-1], 120),
                     "kind": way[-2],
                     "calls": node["calls"],
                     "errors": node["errors"],
@@ -121,7 +121,7 @@ class _Application:
         if left_out:
             about += f"; {left_out:,} further components are not drawn"
         return {
-            "title": plain(name, 120),
+            "title": one_line(name, 120),
             "about": about,
             "nodes": nodes,
             "edges": edges,
@@ -171,11 +171,11 @@ def _of_graph(name: str, record: Record) -> dict[str, Any]:
         for depth in range(1, len(within) + 1):
             key = "group:" + ":".join(within[:depth])
             parent = "group:" + ":".join(within[: depth - 1]) if depth > 1 else None
-            groups[key] = {"id": key, "name": plain(within[depth - 1], 80), "parent": parent}
+            groups[key] = {"id": key, "name": one_line(within[depth - 1], 80), "parent": parent}
         nodes.append(
             {
                 "id": str(node["id"]),
-                "name": plain(node.get("name") or node["id"], 120),
+                "name": one_line(node.get("name") or node["id"], 120),
                 "kind": node.get("kind") or "chain",
                 "calls": 0,
                 "errors": 0,
@@ -192,7 +192,7 @@ def _of_graph(name: str, record: Record) -> dict[str, Any]:
     ]
     about = f"LangChain's own graph: {len(nodes)} nodes, {len(edges)} edges"
     return {
-        "title": f"{plain(name, 110)} (graph)",
+        "title": f"{one_line(name, 110)} (graph)",
         "about": about,
         "nodes": nodes,
         "edges": edges,
