@@ -124,8 +124,6 @@ def cases() -> Iterator[tuple[str, str, str]]:
 def test_every_end_of_every_process_keeps_every_span_once(
     tmp_path: Path, programs: Zygote, kind: str, end: str, destination: str
 ) -> None:
-    if kind == "billiard":
-        pytest.importorskip("billiard")
     done = programs.run(program(kind, end, destination, tmp_path))
     assert finished(tmp_path) == SPANS, done.stderr
     if destination == "a folder" and end not in HARD:
@@ -272,7 +270,6 @@ names = [str(number) for number in range(6)]
 
 
 def test_celery_prefork_workers_lose_nothing(tmp_path: Path, programs: Zygote) -> None:
-    pytest.importorskip("celery")
     done = programs.run(
         f"""
         from celery import Celery

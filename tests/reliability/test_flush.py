@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from blockbuster import blockbuster_ctx
 from botocore.exceptions import ClientError
 from langchain_core.runnables import RunnableLambda
 
@@ -285,7 +286,6 @@ def _offline(folder: Path) -> OfflineRun:
 
 @pytest.mark.parametrize("form", ["handler", "record_calls"])
 def test_async_with_flushes_without_blocking_the_event_loop(tmp_path: Path, form: str) -> None:
-    blockbuster = pytest.importorskip("blockbuster")
     run = _offline(tmp_path)
 
     async def work() -> None:
@@ -296,7 +296,7 @@ def test_async_with_flushes_without_blocking_the_event_loop(tmp_path: Path, form
             async with record_calls(run, spool_dir=tmp_path / "spool"):
                 await RunnableLambda(lambda x: x).ainvoke(1)
 
-    with blockbuster.blockbuster_ctx():
+    with blockbuster_ctx():
         asyncio.run(work())
     (line,) = raw_lines(tmp_path / "runs")
     assert line["status"] == "ok"
@@ -307,7 +307,6 @@ def test_async_with_flushes_without_blocking_the_event_loop(tmp_path: Path, form
 def test_leaving_with_in_a_coroutine_where_blocking_calls_raise_loses_nothing(
     tmp_path: Path, form: str
 ) -> None:
-    blockbuster = pytest.importorskip("blockbuster")
     run = _offline(tmp_path)
 
     async def work() -> None:
@@ -318,7 +317,7 @@ def test_leaving_with_in_a_coroutine_where_blocking_calls_raise_loses_nothing(
             with record_calls(run, spool_dir=tmp_path / "spool"):
                 await RunnableLambda(lambda x: x).ainvoke(1)
 
-    with blockbuster.blockbuster_ctx():
+    with blockbuster_ctx():
         asyncio.run(work())
     await_true(lambda: len(raw_lines(tmp_path)) == 1)
 
@@ -326,13 +325,12 @@ def test_leaving_with_in_a_coroutine_where_blocking_calls_raise_loses_nothing(
 def test_a_handler_that_is_given_up_where_blocking_calls_raise_is_saved_by_a_thread(
     tmp_path: Path,
 ) -> None:
-    blockbuster = pytest.importorskip("blockbuster")
 
     async def work() -> None:
         handler = SageMakerCallbackHandler(spool_dir=tmp_path)
         record(handler, "kept")
         del handler
 
-    with blockbuster.blockbuster_ctx():
+    with blockbuster_ctx():
         asyncio.run(work())
     await_true(lambda: finished(tmp_path) == ["kept"])

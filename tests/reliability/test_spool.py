@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from langchain_sagemaker_experiments import FlushError, SageMakerCallbackHandler
 from langchain_sagemaker_experiments._delivery.spool import Spool, SpoolFile
@@ -132,7 +133,6 @@ def test_whatever_the_spool_raises_the_span_stays_in_memory(
 def test_where_blocking_calls_raise_durable_spans_stay_in_memory(
     tmp_path: Path, make_recording: Any
 ) -> None:
-    blockbuster = pytest.importorskip("blockbuster")
     recording = make_recording(durable=True, spool_dir=tmp_path)
 
     async def work() -> None:
@@ -142,7 +142,7 @@ def test_where_blocking_calls_raise_durable_spans_stay_in_memory(
         await asyncio.sleep(0)
         record(recording.handler, f"{number:02}")
 
-    with blockbuster.blockbuster_ctx():
+    with blockbuster_ctx():
         asyncio.run(work())
     result = recording.handler.flush_tracker()
     assert result.spans == 60
