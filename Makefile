@@ -76,6 +76,7 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/bulk.py --publish
 	$(BIN)/python benchmarks/scale.py --publish
 	$(BIN)/python benchmarks/window.py --publish
+	$(BIN)/python benchmarks/cold_start.py --publish
 
 matrix:
 	scripts/matrix.sh

@@ -44,6 +44,20 @@ def test_import_loads_nothing_heavy() -> None:
     )
 
 
+def test_a_first_flush_loads_nothing_of_other_destinations() -> None:
+    code = (
+        "import sys, tempfile\n"
+        "from langchain_sagemaker_experiments import SageMakerCallbackHandler, OfflineRun\n"
+        "run = OfflineRun(tempfile.mkdtemp(), experiment_name='e', run_name='r')\n"
+        "handler = SageMakerCallbackHandler(run)\n"
+        "handler.on_llm_start({}, ['hello'])\n"
+        "assert handler.flush_tracker().spans == 1\n"
+        "ours = [n for n in sys.modules if n.startswith('langchain_sagemaker_experiments.')]\n"
+        "assert not [n for n in ours if 'mlflow' in n or 'otlp' in n], ours"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_offline_recording_needs_neither_the_sdk_nor_pandas() -> None:
     code = (
         "import tempfile\n"

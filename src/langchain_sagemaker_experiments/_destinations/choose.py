@@ -13,8 +13,8 @@ from .any_log_file import LogFileDestination
 from .base import Destination
 from .boto_run import BotoRun, surrounding_boto_run
 from .boto_run_destination import BotoRunDestination
-from .mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run, surrounding_mlflow_run
 from .offline_run import OfflineDestination, OfflineRun, surrounding_offline_run
+from .run_kinds import is_mlflow_run, is_own_mlflow_run, surrounding_mlflow_run
 from .sagemaker_run import SageMakerRunDestination, is_sagemaker_run
 
 _CONTEXTS: Final = ("sagemaker.core.experiments._run_context", "sagemaker.experiments._run_context")
@@ -31,7 +31,9 @@ def destination_for(run: Any, extra_args: Mapping[str, Any] | None = None) -> De
         return OfflineDestination(run)
     if isinstance(run, BotoRun):
         return BotoRunDestination(run, extra_args)
-    if isinstance(run, MlflowRun) or is_mlflow_run(run):
+    if is_own_mlflow_run(run) or is_mlflow_run(run):
+        from .mlflow_run import MlflowDestination  # with it comes the conversion to OpenTelemetry
+
         return MlflowDestination(run)
     if is_sagemaker_run(run):
         return SageMakerRunDestination(run, extra_args)

@@ -24,6 +24,7 @@ from ..exceptions import import_extra
 from .base import Parameter
 from .mlflow_scores import send_score
 from .otlp import PATH, Answer, answer_of
+from .run_kinds import open_mlflow_runs
 from .run_limits import shorten
 
 logger = masked_logger(__name__)
@@ -41,16 +42,6 @@ _MAX_BATCH: Final = 100
 """Parameters of one request (`MAX_PARAMS_TAGS_PER_BATCH`)."""
 _SPANS: Final = 500
 """Spans of one request: MLflow writes them in one transaction and refuses all or none."""
-
-_open_runs: list[MlflowRun] = []
-
-
-def is_mlflow_run(run: object) -> bool:
-    """Return True for what `mlflow.start_run()` gives, without importing MLflow."""
-    return any(
-        cls.__module__.startswith("mlflow.entities.") and cls.__name__ == "Run"
-        for cls in type(run).__mro__
-    )
 
 
 def client_of(tracking_uri: str | None) -> Any:
@@ -117,7 +108,7 @@ class MlflowRun:
 
     def __enter__(self) -> MlflowRun:
         self.client.update_run(self.run_id, status="RUNNING")
-        _open_runs.append(self)
+        open_mlflow_runs.append(self)
         return self
 
     def __exit__(
@@ -126,14 +117,9 @@ class MlflowRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self in _open_runs:
-            _open_runs.remove(self)
+        if self in open_mlflow_runs:
+            open_mlflow_runs.remove(self)
         self.client.set_terminated(self.run_id, "FAILED" if error else "FINISHED")
-
-
-def surrounding_mlflow_run() -> MlflowRun | None:
-    """Return the `MlflowRun` whose `with` surrounds us, the innermost one."""
-    return _open_runs[-1] if _open_runs else None
 
 
 class MlflowBackend:

@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .._delivery.score_lines import score_line
 from .._destinations.boto_run import BotoRun
-from .._destinations.mlflow_run import MlflowDestination, MlflowRun, is_mlflow_run
+from .._destinations.mlflow_run import MlflowDestination, MlflowRun
 from .._destinations.offline_run import OfflineRun
+from .._destinations.run_kinds import is_mlflow_run
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
 from .._masking.masking import Masker

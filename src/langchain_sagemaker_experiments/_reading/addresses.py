@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .._destinations.boto_run import BotoRun
-from .._destinations.mlflow_run import RUN_SCHEME, MlflowRun, is_mlflow_run
+from .._destinations.mlflow_run import RUN_SCHEME, MlflowRun
 from .._destinations.offline_run import OfflineRun
+from .._destinations.run_kinds import is_mlflow_run
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
 from .._storage.keys import (

@@ -17,11 +17,11 @@ from .._destinations.mlflow_run import (
     RUN_SCHEME,
     MlflowRun,
     client_of,
-    is_mlflow_run,
     part_paths,
     read_artifact,
 )
 from .._destinations.offline_run import OfflineRun
+from .._destinations.run_kinds import is_mlflow_run
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import Access, s3_client
 from .._storage.failure_advice import explain
