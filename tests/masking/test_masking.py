@@ -4,6 +4,7 @@ JSON. All secrets are fake.
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.outputs import Generation, LLMResult
 
+from langchain_sagemaker_experiments._masking.masked_logger import masked_logger
 from langchain_sagemaker_experiments._masking.masking import Masker, mask_value
 from langchain_sagemaker_experiments._masking.secret_shapes import SHAPES
 from langchain_sagemaker_experiments._masking.text_masking import is_suspicious
@@ -306,6 +308,20 @@ def test_a_function_that_raises_withholds_the_field(make_recording: Any) -> None
     assert line["inputs"] == "<withheld: the redact function raised RuntimeError>"
     assert line["outputs"] == "harmless"
     assert result.faults == {"redact function raised": 1}
+
+
+def test_a_function_of_the_users_sees_what_the_log_quotes(
+    make_recording: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our own words stay, whatever the function makes of texts."""
+    recording = make_recording(redact=lambda text: text.replace("Ada", "<name>").upper())
+    logger = masked_logger("langchain_sagemaker_experiments.tests")
+    logger.warning("%d parts were not sent: %s", 3, OSError("Ada has no right to write"))
+    assert caplog.messages == ["3 parts were not sent: <NAME> HAS NO RIGHT TO WRITE"]
+    del recording
+    gc.collect()
+    logger.warning("Not sent: %s", OSError("Ada has no right"))
+    assert caplog.messages[-1] == "Not sent: Ada has no right"
 
 
 def test_what_is_cut_is_masked_first_in_stack_traces_and_in_reprs(recording: Any) -> None:

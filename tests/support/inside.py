@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_sagemaker_experiments._masking import masking
+
 
 def open_spans(handler: Any) -> Any:
     """What keeps the spans that are open."""
@@ -29,3 +31,8 @@ def faults(handler: Any) -> dict[str, int]:
     """Faults since the last flush."""
     counts: dict[str, int] = handler._parts.faults.counts
     return counts
+
+
+def redacting() -> bool:
+    """Whether a handler lives whose `redact=` sees what the log quotes."""
+    return bool(masking._redacting)

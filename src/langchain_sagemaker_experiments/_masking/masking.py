@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -96,6 +97,8 @@ class Masker:
     def __init__(self, redact: Redact | None = None, *, secrets: bool = True) -> None:
         self._redact = redact
         self._secrets = secrets
+        if redact is not None:
+            _redacting[id(self)] = self
 
     def is_clean(self, data: bytes, start: int = 0) -> bool:
         """Return True if JSON, from a place on, goes out as it is."""
@@ -161,3 +164,18 @@ class Masker:
                 redacted[free_key(self._redacted(key), redacted)] = self._redact_within(item)
             return redacted
         return value
+
+
+_redacting: WeakValueDictionary[int, Masker] = WeakValueDictionary()
+"""Those with a function of the user. Most messages of the log belong to no handler, so the
+function of each handler that lives sees them all.
+"""
+
+
+def redact_for_log(text: str) -> str:
+    """Return a text as the log may show it: as every function of a user's wants it."""
+    for reference in _redacting.valuerefs():
+        masker = reference()
+        if masker is not None:
+            text = masker.message(text)
+    return text
