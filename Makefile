@@ -56,7 +56,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/prose.py
 	$(BIN)/zizmor --offline --quiet .github
-	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: workflows were checked by zizmor only"; fi
+	$(BIN)/actionlint
 
 format: $(STAMP)
 	$(BIN)/ruff format .

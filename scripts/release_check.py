@@ -18,7 +18,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NAME = "langchain-sagemaker-experiments"
-EXTRAS = ("", "analysis", "report", "view", "evaluation", "scale", "cli", "sagemaker-core", "local")
+EXTRAS = (
+    "",
+    "cli",
+    "analysis",
+    "report",
+    "view",
+    "evaluation",
+    "scale",
+    "mlflow",
+    "otlp",
+    "prices",
+    "sagemaker-core",
+    "local",
+)
 
 
 def run(*command: str, **environment: str) -> str:
@@ -116,12 +129,15 @@ def check_licences() -> None:
 
 
 def print_sizes() -> None:
-    """Install the wheel with each extra into a folder of its own, and print the size."""
+    """Install the wheel with each extra into a folder of its own, and print the size: that of the
+    packages as they come, without the bytecode that Python adds.
+    """
     (wheel,) = (ROOT / "dist").glob("*.whl")
     for extra in EXTRAS:
         with tempfile.TemporaryDirectory() as folder:
             wanted = f"{wheel}[{extra}]" if extra else str(wheel)
-            run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, wanted)
+            pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-compile")
+            run(*pip, "--target", folder, wanted)
             size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         print(f"[{extra}]  {size / 1e6:,.0f} MB")
 
