@@ -1,4 +1,5 @@
-"""Finds prose that has to be read twice: phrases that the house does not use, and long sentences.
+"""Finds prose that has to be read twice: phrases that the house does not use, long sentences, and
+chains of passives.
 
     python scripts/prose.py [file ...]
 
@@ -17,9 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MAX_WORDS = 45
 """Words of a sentence."""
+MAX_PASSIVES = 2
+"""Verbs of a sentence in the passive: a chain of three hides who does what."""
 MAX_DOC_LINE = 170
 """Columns of a line of a page, tables and links apart."""
 
+PASSIVE = re.compile(
+    r"\b(?:is|are|was|were|be|been|being)\s+(?:(?:\w+ly|not|never|also|then)\s+)?"
+    r"(?:\w+ed|made|written|read|sent|kept|lost|found|given|taken|told|shown|held|known|done|seen"
+    r"|put|cut|set|left|built|run)\b"
+)
 BANNED = {
     r"\bin no (?:span|block|folder)\b": "say it without the inversion",
     r"\bis all there is\b": "say what is there",
@@ -90,6 +98,9 @@ def faults(text: str) -> Iterator[str]:
         words = len(re.findall(r"[\w'’]+", sentence))
         if words > MAX_WORDS:
             yield f"{words} words: {sentence[:60]}…"
+        passives = len(PASSIVE.findall(sentence))
+        if passives > MAX_PASSIVES:
+            yield f"{passives} passives in one sentence: {sentence[:60]}…"
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ def findings(path: Path) -> list[str]:
         ("1 the data or AWS said no, 2 the command's words are off", "refused"),
         ("We leverage a seamless solution.", "leave it out"),
         (" ".join(["word"] * 46) + ".", "46 words"),
+        ("It was taken, then it was sent, and nothing is known.", "3 passives"),
     ],
 )
 def test_a_phrase_of_the_list_is_found_in_pages_and_docstrings(

@@ -1,7 +1,7 @@
 """Finished spans of chosen traces, held until the trace is done and then written to disk at once.
 
-An evaluation works so: a trace that was interrupted leaves nothing behind, one that is done is on
-disk whole before the next one begins, and its root can be told what it belongs to.
+An evaluation works so. An interrupted trace leaves nothing behind. A finished one is on disk whole
+before the next begins, and its root may name the example that it belongs to.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class BotoRun:
     large or too slow to import: in Lambda functions and slim containers. Any number of threads may
     log to one run.
 
-    With `with`, the run's status and times are kept too, and what was logged is sent at the end.
-    Without it, nothing is sent but by a handler's flush and by `save()`.
+    In a `with`, the run also records its status and times, and sends at the end what it logged.
+    Outside one, only a handler's flush and `save()` send anything.
 
     Args:
         experiment_name: 1 to 59 letters, digits and hyphens. The experiment is created if it does

@@ -1,8 +1,8 @@
 """One process's part in an evaluation: handlers, claims, and what brings results to the run.
 
-The order of things makes it safe to kill. When a call is judged, its spans are appended in one
-write, its scores and the record that it is done in another, before the worker takes the next call.
-A flush brings both to the run, and only then are the blocks of calls marked as done.
+The order of things makes it safe to kill. Once a call is judged, the worker appends its spans in
+one write, its scores and the record that it is done in another; then it takes the next call.
+A flush brings both to the run, and only then marks the blocks of calls as done.
 """
 
 from __future__ import annotations

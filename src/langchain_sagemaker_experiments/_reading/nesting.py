@@ -21,7 +21,7 @@ def may_be_deep(text: bytes) -> bool:
 
 
 def is_deep(value: Any) -> bool:
-    """Return True if a value that was read from JSON is nested too deeply to be written again."""
+    """Return True if a value from JSON is nested too deeply to be written again."""
     for _ in range(_ROOM):
         value = [value]
     try:

@@ -60,7 +60,7 @@ def tombstone_at(address: str, data: bytes | None) -> Tombstone | None:
     """Return what a run's tombstone, at an address, forgets; None where nothing is forgotten.
 
     Raises:
-        SpanReadError: it can't be read, so it is not known what must not be shown.
+        SpanReadError: it can't be read, and so nobody knows what must stay hidden.
     """
     try:
         return load_tombstone(data) or None
