@@ -71,7 +71,7 @@ class SageMakerCallbackHandler(LangChainEvents, SpansByHand):
         flush_bytes: with `flush_interval`, also flush once this many bytes wait.
         record_content: False leaves prompts, outputs, arguments and messages of errors out: shape,
             times, tokens, models and kinds of errors stay. By default True, unless the environment
-            variable `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says no.
+            variable `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` is false.
         record_provenance: record git commit and dirty flag, versions and prompt templates for
             comparisons of runs, and as parameters of the Run; found out at the flush.
         run_inline: handle the events of async calls in place. LangChain then skips other handlers
