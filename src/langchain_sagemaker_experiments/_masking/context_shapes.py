@@ -136,7 +136,6 @@ CONTEXT_SHAPES: Final[tuple[Shape, ...]] = (
     near("loggly-token", "Loggly", "loggly", *UUID),
     near("looker-client-id", "Looker", "looker", exactly(20, LOWER)),
     near("looker-client-secret", "Looker", "looker", exactly(24, LOWER)),
-    near("mailchimp-key", "Mailchimp", "mailchimp", exactly(32, HEX), "-us", Run(DIGIT, 1, 2)),
     near(
         "mailgun-signing-key",
         "Mailgun",

@@ -24,7 +24,7 @@ from .shape import (
 )
 
 CLOUD_SHAPES: Final[tuple[Shape, ...]] = (
-    prefixed("aws-access-key-id", "AWS", ("AKIA", "ASIA", "ABIA", "ACCA"), exactly(16, "A-Z2-7")),
+    prefixed("aws-access-key-id", "AWS", ("AKIA", "ASIA", "ABIA", "ACCA"), exactly(16, UPPER)),
     prefixed("google-api-key", "Google", "AIza", at_least(35, URLSAFE)),
     prefixed("google-access-token", "Google", "ya29.", at_least(20, DOTTED)),
     prefixed("google-oauth-secret", "Google", "GOCSPX-", at_least(20, URLSAFE)),

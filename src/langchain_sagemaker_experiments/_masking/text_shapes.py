@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .shape import ALNUM, DIGIT, HEX, URLSAFE, Shape, exactly, starts_word, written
+from .shape import ALNUM, DIGIT, HEX, LOWER, URLSAFE, Shape, exactly, starts_word, written
 
 _PLACEHOLDER: Final = r"(?![$<{%*\[]|[xX]{3}|\.{3})"
 _STOP: Final = r"\s\"'<>\\&;)"
@@ -36,7 +36,7 @@ TEXT_SHAPES: Final[tuple[Shape, ...]] = (
         "URLs",
         ["://"],
         r"://[^\s/:@\"'<>\\]{0,128}:"
-        rf"(?P<secret>{_PLACEHOLDER}[^\s/@\"'<>\\{{}}]{{1,256}})@(?=[A-Za-z0-9\[_$%{{-])",
+        rf"(?P<secret>{_PLACEHOLDER}[^\s/@\"'<>\\{{}}]{{1,256}})@(?=[A-Za-z0-9\[_$%{{/<\"'-])",
         (exactly(16, ALNUM),),
         before="postgresql://admin:",
         after="@db.internal:5432/app",
@@ -136,6 +136,21 @@ TEXT_SHAPES: Final[tuple[Shape, ...]] = (
         [":AA"],
         _START + r"(?:bot)?(?P<secret>[0-9]{8,10}:AA[A-Za-z0-9_-]{32,34})(?![A-Za-z0-9_-])",
         (exactly(10, DIGIT), ":AA", exactly(33, URLSAFE)),
+    ),
+    written(
+        "mailchimp-key",
+        "Mailchimp",
+        [f"-us{digit}" for digit in range(1, 10)],
+        _START + r"[a-z0-9]{32}-us[1-9][0-9]?(?![A-Za-z0-9])",
+        (exactly(32, HEX), "-us12"),
+    ),
+    written(
+        "softlayer-address",
+        "SoftLayer",
+        ["api.softlayer.com/soap/"],
+        r"api\.softlayer\.com/soap/v3(?:\.1)?/(?P<secret>[a-z0-9]{64})",
+        (exactly(64, LOWER),),
+        before="https://api.softlayer.com/soap/v3/",
     ),
     written(
         "maxmind-key",
