@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ from typing import Any
 import boto3
 import pytest
 
-from langchain_sagemaker_experiments import FlushError, load_examples, save_examples
+from langchain_sagemaker_experiments import (
+    FlushError,
+    SpanReadError,
+    load_examples,
+    save_examples,
+)
 from langchain_sagemaker_experiments._analysis.example_file import add_example
 from langchain_sagemaker_experiments._analysis.examples import make_examples
 from langchain_sagemaker_experiments.local import LocalSageMaker
@@ -36,6 +42,49 @@ def test_other_lines_stay_as_they_are(tmp_path: Path) -> None:
     file.write_bytes(b"\n".join(lines))  # without a last line break
     assert add_example(example(1), file) == 5
     assert file.read_bytes().splitlines()[:4] == lines
+
+
+def test_a_number_is_the_same_id_as_its_text_and_a_byte_order_mark_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"id": 1, "inputs": "old"}\r\n{"id": 2, "inputs": "b"}\r\n')
+    assert [one["id"] for one in load_examples(file)] == ["1", "2"]
+    assert add_example(make_examples([{"id": 1, "inputs": "new"}])[0], file) == 2
+    assert [(one["id"], one["inputs"]) for one in load_examples(file)] == [("2", "b"), ("1", "new")]
+
+
+@pytest.mark.parametrize("name", ["examples.jsonl", "examples.csv", "examples.parquet"])
+def test_texts_and_numbers_that_json_can_not_hold_are_examples(tmp_path: Path, name: str) -> None:
+    """Half an emoji, as a cut text ends with, and a number beyond 64 bits."""
+    given = [{"id": "a", "inputs": {"text": "cut \ud83d", "number": 2**70, 3: "x"}}]
+    save_examples(given, tmp_path / name)
+    (found,) = load_examples(tmp_path / name)
+    assert found["inputs"] == {"text": "cut \\ud83d", "number": f"<int {2**70}>", "3": "x"}
+    assert found["content_hash"] == make_examples(given)[0]["content_hash"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b"id,inputs\n1,\xff\xfe"),
+        ("a.csv", b'id,inputs\n1,"' + b"x" * 200_000 + b'"'),
+        ("a.parquet", b"PAR1 and then nothing"),
+        ("a.parquet", b""),
+        ("a.jsonl", '{"id": 1}'.encode("utf-16")),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SpanReadError, match=re.escape(name)):
+        load_examples(tmp_path / name)
+
+
+def test_a_link_in_a_circle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").symlink_to(tmp_path / "b.jsonl")
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "a.jsonl")
+    with pytest.raises(FlushError, match="was not added to"):
+        add_example(example(1), tmp_path / "a.jsonl")
+    with pytest.raises(SpanReadError, match="no examples at"):
+        load_examples(tmp_path / "a.jsonl")
 
 
 def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:

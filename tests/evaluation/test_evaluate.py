@@ -407,6 +407,28 @@ def test_another_evaluation_of_the_same_id_is_refused_with_what_differs(run: Off
     assert results.called == 6
 
 
+def test_a_text_that_is_no_utf8_may_stand_anywhere(tmp_path: Path) -> None:
+    """Half an emoji in an id, an input, and in texts that target and evaluator refer to."""
+    half = "cut \ud83d"
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    chain = echo_chain("{topic} " + half)
+
+    def ends(outputs: Any) -> bool:
+        return bool(half) and outputs is not None
+
+    for number, target in enumerate((chain, lambda inputs: inputs["topic"] + half)):
+        results = evaluate(
+            target,
+            [{"id": half, "inputs": {"topic": half}}],
+            [ends],
+            run=run,
+            evaluation_id=f"n{number}",
+            progress=False,
+        )
+        assert results.mean("ends") == 1.0
+    assert set(load_scores(run)["example_id"]) == {"cut \\ud83d"}
+
+
 def test_whatever_an_evaluator_answers_the_others_go_on(tmp_path: Path) -> None:
     """Numbers too great for JSON or for a mean, and texts that are no UTF-8."""
 

@@ -345,6 +345,15 @@ if {end == "kill"}:
     assert not folder.exists()
 
 
+def test_a_correction_may_hold_any_text(tmp_path: Path) -> None:
+    """Half an emoji, as a model's cut answer ends with."""
+    run, trace_id = recorded(tmp_path)
+    log_score(run, trace_id, key="k", score=1, correction={"text": "cut \ud83d", "n": 2**70})
+    assert load_scores(run)["correction"][0] == {"text": "cut \\ud83d", "n": f"<int {2**70}>"}
+    with pytest.raises(ValueError, match="object has no JSON form"):
+        log_score(run, trace_id, key="k", score=1, correction=["cut \ud83d", object()])
+
+
 def test_a_disk_that_is_full_for_a_moment_costs_no_score(tmp_path: Path) -> None:
     """Written half, a score stays in memory, and the next one is not glued to the half."""
     code = f"""

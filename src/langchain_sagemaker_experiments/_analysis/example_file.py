@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._encoding.any_value import dump_json
 from .._experiments.clients import s3_client
 from .._storage.atomic_files import whole_file
 from .._storage.failure_advice import explain
@@ -53,24 +55,27 @@ def add_example(example: Example, target: str | Path, *, sagemaker_session: Any 
 
     Raises:
         FlushError: it could not be written; the file is as it was.
-        ValueError: the target is a file of another kind.
+        ValueError: the target is a file of another kind, or the example has no JSON form.
     """
     address = examples_address(target)
     row = {name: example[name] for name in ("id", *FIELDS)}
-    line = orjson.dumps(row, default=to_json_form, option=orjson.OPT_SERIALIZE_NUMPY)
+    try:
+        line = dump_json(row, to_json_form, orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise ValueError(f"The example can't be written as JSON: {error}.") from error
 
     def change(data: bytes) -> tuple[bytes, int]:
-        lines = [one for one in data.splitlines() if one.strip() and _id_of(one) != row["id"]]
+        rows = data.removeprefix(BOM_UTF8).splitlines()
+        lines = [one for one in rows if one.strip() and _id_of(one) != row["id"]]
         return b"\n".join([*lines, line, b""]), len(lines) + 1
 
     try:
         if is_s3_address(address):
             return _change_object(s3_client(sagemaker_session), address, change)
         return _change_file(Path(address).expanduser(), change)
-    except OSError as error:
-        raise FlushError(
-            f"The example was not added to {address}: {error.strerror or error}."
-        ) from error
+    except (OSError, RuntimeError) as error:  # the latter: links in a circle, before Python 3.13
+        what = getattr(error, "strerror", None) or error
+        raise FlushError(f"The example was not added to {address}: {what}.") from error
     except (ClientError, BotoCoreError) as error:
         raise FlushError(f"The example was not added. {explain(error, 'add it again')}") from error
 
@@ -78,12 +83,13 @@ def add_example(example: Example, target: str | Path, *, sagemaker_session: Any 
 Change = Callable[[bytes], tuple[bytes, int]]
 
 
-def _id_of(line: bytes) -> Any:
+def _id_of(line: bytes) -> str | None:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return row.get("id") if isinstance(row, dict) else None
+    given = row.get("id") if isinstance(row, dict) else None
+    return str(given) if given is not None else None
 
 
 def _change_file(path: Path, change: Change) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .._encoding.any_value import dump_json
 from .._experiments.clients import s3_client
+from .._record.text import clean_text
 from .._storage.atomic_files import whole_file
 from .._storage.failure_advice import explain
 from .._storage.keys import EXAMPLES_FILE, split_address
@@ -83,7 +86,7 @@ def _completed(one: Any, number: int) -> Example:
         ) from error
     given_id = fields.get("id")
     return {
-        "id": str(given_id) if given_id is not None else None,
+        "id": clean_text(str(given_id)) if given_id is not None else None,
         "inputs": fields["inputs"],
         "reference_outputs": reference,
         "metadata": dict(fields.get("metadata") or {}),
@@ -99,7 +102,7 @@ def _attributes(one: Any) -> dict[str, Any]:
 def content_hash(value: Any) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a value's JSON, keys sorted."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    data = orjson.dumps(value, default=to_json_form, option=options)
+    data = dump_json(value, to_json_form, options)
     return hashlib.sha256(data).hexdigest()[:16]
 
 
@@ -185,12 +188,11 @@ def _file_of(folder: Path) -> Path:
 
 def _parse(name: str, data: bytes) -> Iterable[Any]:
     if name.endswith(".csv"):
-        text = io.StringIO(data.decode("utf-8-sig"), newline="")
-        return _unflatten(list(csv.DictReader(text)))
+        return _unflatten(_csv_rows(name, data))
     if name.endswith(".parquet"):
-        return _unflatten(_parquet_rows(data))
+        return _unflatten(_parquet_rows(name, data))
     found = []
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).splitlines(), 1):
         if line.strip():
             try:
                 found.append(orjson.loads(line))
@@ -199,12 +201,24 @@ def _parse(name: str, data: bytes) -> Iterable[Any]:
     return found
 
 
-def _parquet_rows(data: bytes) -> list[dict[str, Any]]:
+def _csv_rows(name: str, data: bytes) -> list[dict[str, Any]]:
     try:
+        text = io.StringIO(data.decode("utf-8-sig"), newline="")
+        return list(csv.DictReader(text))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SpanReadError(f"{name} is no CSV in UTF-8 ({error}).") from error
+
+
+def _parquet_rows(name: str, data: bytes) -> list[dict[str, Any]]:
+    try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError("pyarrow", "analysis", "Reading Parquet") from error
-    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data)).to_pylist()
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data)).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise SpanReadError(f"{name} is no Parquet file ({error}).") from error
     return rows
 
 
@@ -304,7 +318,7 @@ def _parquet(cells: list[dict[str, Any]]) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value, default=to_json_form, option=orjson.OPT_SERIALIZE_NUMPY)
+    return dump_json(value, to_json_form, orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _cell(value: Any) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from .._encoding.any_value import dump_json
 from .._masking.masking import Masker
 from .._record.score import Score
 
@@ -25,7 +26,7 @@ def score_line(score: Score, *, masker: Masker) -> bytes:
         ValueError: the correction has no JSON form.
     """
     try:
-        line = orjson.dumps(dict(score), default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        line = dump_json(dict(score), _plain, orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         raise ValueError(f"The score can't be written as JSON: {error}.") from error
     if masker.is_clean(line):

@@ -198,6 +198,37 @@ def to_plain(value: Any, convert: Convert) -> Any:
     return _walk(value, convert, (), 0)
 
 
+def dump_json(value: Any, convert: Convert, option: int = 0) -> bytes:
+    """Return JSON of a value. What orjson refuses is as in records; see `to_plain`.
+
+    Args:
+        value: JSON values, and objects that `convert` knows.
+        convert: returns an object's JSON form, or raises TypeError.
+        option: of orjson.
+
+    Raises:
+        TypeError: what `convert` raised.
+    """
+    import orjson  # at the flush: a program that only imports the handler's name needs none of it
+
+    try:
+        return orjson.dumps(value, default=convert, option=option)
+    except TypeError:
+        refused: list[TypeError] = []
+
+        def noting(item: Any) -> Any:
+            try:
+                return convert(item)
+            except TypeError as error:
+                refused.append(error)
+                raise
+
+        data = orjson.dumps(to_plain(value, noting), option=option)
+        if refused:
+            raise refused[0] from None
+        return data
+
+
 def _walk(value: Any, convert: Convert, above: tuple[int, ...], depth: int) -> Any:
     if value is None or value is True or value is False:
         return value

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from .._analysis.examples import Examples
+from .._encoding.any_value import dump_json
 from .._langchain_values import graph_of
 from .._langchain_values.prompts import MAX_PROMPT, add_prompt, is_prompt, prompt_text
 from .._masking.text_masking import mask_text
@@ -202,7 +203,7 @@ def _is_library(function: Any) -> bool:
 def digest(value: Any) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a value's JSON."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-    data = orjson.dumps(value, default=lambda one: _ADDRESS.sub("", repr(one)), option=options)
+    data = dump_json(value, lambda one: _ADDRESS.sub("", repr(one)), options)
     return hashlib.sha256(data).hexdigest()[:16]
 
 

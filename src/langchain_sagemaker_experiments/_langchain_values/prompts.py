@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from .._record.text import clean_text
+
 _MAX_DEPTH: Final = 20
 MAX_PROMPTS: Final = 30
 MAX_PROMPT: Final = 100_000
@@ -27,6 +29,7 @@ def add_prompt(prompts: dict[str, str], name: str, text: str, *, prefix: str = "
     """Add a prompt under its name, with a number where another prompt has that name. Beyond
     `MAX_PROMPTS` none is added.
     """
+    text, name = clean_text(text), clean_text(name)
     number, label = 1, f"{prefix}{name}"
     while label in prompts:
         if prompts[label] == text:
