@@ -77,6 +77,7 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/scale.py --publish
 	$(BIN)/python benchmarks/window.py --publish
 	$(BIN)/python benchmarks/cold_start.py --publish
+	$(BIN)/python benchmarks/storage.py --publish
 
 matrix:
 	scripts/matrix.sh

@@ -240,7 +240,9 @@ def test_the_benchmarks_tables_stand_where_they_are_quoted() -> None:
             re.DOTALL,
         )
     }
-    assert set(quoted) == {"request_path", "bulk", "scale", "window", "cold_start"}
+    assert set(quoted) == {
+        "request_path", "bulk", "scale", "window", "cold_start", "storage",
+    }  # fmt: skip
     for name, text in quoted.items():
         assert text.count("\n|") >= 4, name
 

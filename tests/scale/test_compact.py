@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from langchain_sagemaker_experiments import (
@@ -112,6 +113,22 @@ def test_a_parquet_file_that_is_named_is_read_and_foreign_ones_are_left_alone(
     assert len(load_spans(tmp_path)) == 10
     with pytest.warns(UserWarning, match="2 rows are no span records"):
         assert len(load_spans(foreign)) == 0
+
+
+def test_files_are_smaller_than_at_the_lowest_level_of_zstd(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    phrases = ["".join(chance.choices("etaoin shr", k=40)) for _ in range(3_000)]
+    handler = SageMakerCallbackHandler(OfflineRun(tmp_path, experiment_name="e", run_name="r"))
+    for _ in range(500):
+        with handler.span("s", inputs=" ".join(chance.choices(phrases, k=30))):
+            pass
+    handler.flush_tracker()
+    compact_runs(tmp_path)
+    (path,) = tmp_path.rglob("*.parquet")
+    lowest = tmp_path / "lowest"
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table, lowest, compression="zstd", compression_level=1)
+    assert path.stat().st_size < 0.95 * lowest.stat().st_size
 
 
 def test_parts_are_removed_by_a_later_compaction_once_nobody_reads_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .._reading.parquet import pyarrow, schema
+from .._reading.parquet import COMPRESSION, pyarrow, schema
 from .._record.cells import has_value, json_text
 from .._record.schema import FIELDS, OWNERS, TIMES
 
@@ -65,4 +65,4 @@ def write_parquet(spans: pd.DataFrame, path: Path) -> None:
     table = pa.Table.from_pandas(
         frame, schema=schema(str(name) for name in frame.columns), preserve_index=False
     )
-    pa.parquet.write_table(table, path, compression="zstd")
+    pa.parquet.write_table(table, path, **COMPRESSION)

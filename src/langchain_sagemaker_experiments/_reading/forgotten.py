@@ -256,7 +256,7 @@ _COLUMNS: Final = ("trace_id", "span_id", "session_id", "metadata", "start_time"
 
 
 def _of_rows(data: bytes, tombstone: Tombstone) -> Remainder:
-    from .parquet import pyarrow
+    from .parquet import COMPRESSION, pyarrow
 
     pa = pyarrow()
     file = _parquet_file(data)
@@ -267,7 +267,7 @@ def _of_rows(data: bytes, tombstone: Tombstone) -> Remainder:
         return found
     found.rows = 0
     sink = io.BytesIO()
-    with pa.parquet.ParquetWriter(sink, file.schema_arrow, compression="zstd") as writer:
+    with pa.parquet.ParquetWriter(sink, file.schema_arrow, **COMPRESSION) as writer:
         for group, rows in groups:
             stays = [row.trace_id not in traces for row in rows]
             found.rows += sum(stays)

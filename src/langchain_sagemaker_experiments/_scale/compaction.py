@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .._experiments.clients import s3_client
 from .._reading import Problem
-from .._reading.parquet import schema, to_table
+from .._reading.parquet import COMPRESSION, schema, to_table
 from .._reading.parse import parse_part
 from .._reading.parts import Part, read_all
 from .._reading.sources import find_parts
@@ -285,7 +285,7 @@ def parquet_bytes(records: list[Record], experiment: str | None, run: str | None
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, schema(), compression="zstd") as writer:
+    with pq.ParquetWriter(sink, schema(), **COMPRESSION) as writer:
         for begin in range(0, len(records), _ROWS):
             for table in _tables(records[begin : begin + _ROWS], experiment, run):
                 writer.write_table(table)
