@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import os
 import platform
 import random
@@ -71,7 +72,7 @@ class Prose:
         words = " ".join(topics[name] for name in sorted(topics)).split()
         self._words = words
         self._next: dict[str, list[str]] = defaultdict(list)
-        for one, two in zip(words, words[1:], strict=False):
+        for one, two in itertools.pairwise(words):
             self._next[one].append(two)
         self._chance = random.Random(seed)
 
