@@ -10,7 +10,7 @@ STAMP = $(VENV)/.installed-$(EXTRAS)
 # How many tests at a time; 0 for one after the other in this process.
 JOBS ?= auto
 
-.PHONY: demo test coverage lint format docs docs-build bench bench-run matrix release-check vendor clean help
+.PHONY: demo test coverage lint format docs docs-build bench bench-run matrix foreign release-check vendor clean help
 
 help:
 	@echo "make demo      run the three scenarios on a local SageMaker"
@@ -21,6 +21,7 @@ help:
 	@echo "make docs      build the documentation into site/, strictly"
 	@echo "make bench     measure against the peers, in bulk, and at scale, into README and docs (takes half an hour)"
 	@echo "make matrix    run the tests on Python 3.10, 3.12 and 3.13, lowest and newest versions (takes half an hour)"
+	@echo "make foreign   run the test suites of LangChain and LangGraph with the handler on (ten minutes); SUITES=\"langgraph\""
 	@echo "make release-check  version, changelog, tag, the same bytes twice, licences; RELEASE_ARGS=--sizes also installs each extra"
 	@echo "make vendor    fetch the report's libraries anew (npm)"
 	@echo "make clean     remove what the other targets made"
@@ -82,6 +83,9 @@ bench-run: $(STAMP)
 matrix:
 	scripts/matrix.sh
 
+foreign: $(STAMP)
+	$(BIN)/python scripts/foreign.py $(SUITES) $(FOREIGN_ARGS)
+
 release-check: $(STAMP)
 	$(BIN)/python scripts/release_check.py $(RELEASE_ARGS)
 
@@ -89,4 +93,4 @@ vendor:
 	python3 scripts/vendor.py
 
 clean:
-	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* test-output dist build site .cache
+	rm -rf .venv* .foreign .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* test-output dist build site .cache
