@@ -79,6 +79,7 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/window.py --publish
 	$(BIN)/python benchmarks/cold_start.py --publish
 	$(BIN)/python benchmarks/storage.py --publish
+	$(BIN)/python benchmarks/tail.py --publish
 
 matrix:
 	scripts/matrix.sh

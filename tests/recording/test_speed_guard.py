@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 import langchain_sagemaker_experiments
+from langchain_sagemaker_experiments._masking import text_masking
 from support.recording import Recording
 
 OURS = str(Path(langchain_sagemaker_experiments.__file__).parent)
@@ -110,3 +112,21 @@ def test_a_chain_takes_little_longer_than_with_a_handler_that_does_nothing() -> 
             peer.empty()
     # 1.12 on a quiet machine; 1.7 is LangChain's own RunCollector.
     assert best["this package"] / best["does nothing"] < 1.6
+
+
+def test_a_long_text_is_searched_for_secrets_once(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    find = text_masking._find
+
+    def counted(data: bytes) -> Any:
+        searched.append(len(data))
+        return find(data)
+
+    monkeypatch.setattr(text_masking, "_find", counted)
+    size = 100_000
+    with recording.handler.span("s", inputs={"text": "fish " * (size // 5)}):
+        pass
+    recording.handler.flush_tracker()
+    assert size <= sum(searched) <= 1.1 * size

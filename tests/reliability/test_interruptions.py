@@ -391,8 +391,8 @@ def test_a_flush_in_a_signal_handler_in_the_middle_of_a_flush_doubles_nothing(
 
     sent: list[int] = []
 
-    def lines(spans: Any, figures: Any) -> Iterator[bytes]:
-        for number, line in enumerate(write(spans, figures)):
+    def lines(spans: Any, figures: Any, pause: Any) -> Iterator[bytes]:
+        for number, line in enumerate(write(spans, figures, pause)):
             if not sent and number == 1:
                 sent.append(number)
                 os.kill(os.getpid(), signal.SIGUSR1)

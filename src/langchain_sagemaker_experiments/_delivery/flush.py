@@ -11,7 +11,6 @@ from .._masking.masked_logger import masked_logger
 from .._storage.failure_advice import explain
 from ..exceptions import FlushError
 from .flush_result import FlushResult
-from .pace import Pace
 from .parts import MetricsLog
 from .pipeline import Pipeline
 from .upload_pool import Uploads
@@ -95,7 +94,7 @@ def _send(pipeline: Pipeline, uploads: Uploads) -> None:
             uploads.send(part)
         pipeline.take_all()
         # After a failure the rest becomes parts too, and stays.
-        for part in pipeline.make_parts(Pace()):
+        for part in pipeline.make_parts(pipeline.pace()):
             uploads.send(part)
         for part in pipeline.waiting():  # what a spill at work has made meanwhile
             uploads.send(part)

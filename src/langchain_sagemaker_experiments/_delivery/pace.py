@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Final
 
 _PIECE_NS: Final = 1_000_000
@@ -21,17 +22,24 @@ class Pace:
 
     Args:
         hurry: never pause, as at the end of a process.
+        is_behind: returns True as long as more is recorded than is written. Then the lock is shared
+            half and half, as Python does it: a thread that always gives it back gets a sixth, and
+            recording would stand still once memory is full.
     """
 
-    def __init__(self, *, hurry: bool = False) -> None:
+    def __init__(
+        self, *, hurry: bool = False, is_behind: Callable[[], bool] = lambda: False
+    ) -> None:
         self._hurry = hurry
+        self._is_behind = is_behind
         self._began = time.perf_counter_ns()
 
     def step(self) -> None:
         """Give the interpreter lock back if this thread has worked for a piece."""
         if self._hurry or time.perf_counter_ns() - self._began < _PIECE_NS:
             return
-        # In a coroutine sleeping may be forbidden (blockbuster).
-        with contextlib.suppress(Exception):
-            time.sleep(_PAUSE_SECONDS)
+        if not self._is_behind():
+            # In a coroutine sleeping may be forbidden (blockbuster).
+            with contextlib.suppress(Exception):
+                time.sleep(_PAUSE_SECONDS)
         self._began = time.perf_counter_ns()

@@ -157,16 +157,17 @@ class Pipeline:
             self._take_running(source)
 
     def make_parts(self, pace: Pace) -> Iterator[Part]:
-        """Make parts of all batches; a part may be in memory or, when a spill was faster, on
-        disk.
-        """
+        """Make parts of all batches; one may be on disk already, when a spill was faster."""
         for batch in list(self._batches):
-            while True:
-                with self._making:
-                    part = self._make_next(batch, pace)
-                if part is None:
-                    break
-                yield part
+            yield from self._parts_of(batch, pace)
+
+    def _parts_of(self, batch: Batch, pace: Pace) -> Iterator[Part]:
+        while True:
+            with self._making:
+                part = self._make_next(batch, pace)
+            if part is None:
+                return
+            yield part
 
     def _make_next(self, batch: Batch, pace: Pace) -> Part | None:
         first, spans = batch.next_spans(MAX_PART_BYTES)
@@ -175,7 +176,7 @@ class Pipeline:
     def _write(self, spans: Sequence[LiveSpan], pace: Pace) -> Part:
         data = bytearray()
         figures = self.writer.summary.empty()
-        for line in self.writer.lines(spans, figures):
+        for line in self.writer.lines(spans, figures, pace.step):
             data += line
             data += b"\n"
             pace.step()
@@ -219,12 +220,7 @@ class Pipeline:
     def _spill(self) -> bool:
         """Move what the buffer holds to disk; return False if that failed."""
         batch = self._take_finished()
-        pace = Pace()
-        while True:
-            with self._making:
-                part = self._make_next(batch, pace)
-            if part is None:
-                break
+        for part in self._parts_of(batch, self.pace()):
             self.to_disk(part)
         return all(part.data is None for part in batch)
 
@@ -331,6 +327,10 @@ class Pipeline:
         held = sum(batch.bytes_left() for batch in list(self._batches))
         data = (part.data for part in self.waiting())
         return self._buffer.size + held + sum(len(one) for one in data if one is not None)
+
+    def pace(self) -> Pace:
+        """Return what makes parts in pieces; without pauses while memory is half full."""
+        return Pace(is_behind=lambda: self._bytes_in_memory() > self.budget // 2)
 
     # --- forks ------------------------------------------------------------------------------------
     def after_fork(self) -> None:

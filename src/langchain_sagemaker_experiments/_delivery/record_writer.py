@@ -7,7 +7,7 @@ long; what several values share is planned after that, and the lines are joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -87,19 +87,23 @@ class RecordWriter:
         """Count something that went wrong, for the report of the next flush."""
         self.faults[what] = self.faults.get(what, 0) + count
 
-    def lines(self, spans: Sequence[LiveSpan], figures: Summary) -> Iterator[bytes]:
+    def lines(
+        self, spans: Sequence[LiveSpan], figures: Summary, pause: Callable[[], None] = lambda: None
+    ) -> Iterator[bytes]:
         """Yield one line for each span, without the line end. They belong into one part, and
-        `figures` counts the finished ones.
+        `figures` counts the finished ones. Before the first line, `pause` is called after each span
+        whose values were masked.
         """
         if self._values.are_plain(spans):
             for span in spans:
                 yield self._line(span, figures, span.inputs, span.outputs, None)
             return
         outgoing = self._values.of_part().outgoing
-        values = [
-            (outgoing(span.inputs, span.references), outgoing(span.outputs, span.references))
-            for span in spans
-        ]
+        values = []
+        for span in spans:
+            references = span.references
+            values.append((outgoing(span.inputs, references), outgoing(span.outputs, references)))
+            pause()
         ids = [_id_text(span.span_id.int) for span in spans]
         shared = SharedValues(list(zip(ids, values, strict=True)))
         for place, (span, pair) in enumerate(zip(spans, values, strict=True)):
@@ -117,7 +121,7 @@ class RecordWriter:
         inputs: bytes,
         outputs: bytes,
         shared: dict[str, orjson.Fragment] | None,
-        masked: frozenset[str] = frozenset(),
+        masked: Sequence[str] = (),
     ) -> bytes:
         """Return a line. Never raises: what can't be derived is left out and counted.
 
@@ -127,7 +131,8 @@ class RecordWriter:
             inputs: JSON of its inputs.
             outputs: JSON of its outputs.
             shared: the `shared` field.
-            masked: fields that have been masked already.
+            masked: fields that have been masked already. They are long: nothing looks at them
+                again.
         """
         record = self._record(span, inputs, outputs)
         if span.end_ns is not None:
@@ -135,9 +140,14 @@ class RecordWriter:
                 figures.add(record)
             except Exception as error:
                 self._count_failure(f"figures of a {span.kind} span", error)
-        line = self._values.without_media(_dump(record))
-        if not (self._is_clean_name(span.name) and self.masker.is_clean(line, _after_frame(line))):
-            line = self._masked_line(line, masked, span.is_our_record)
+        done = {field: record[field] for field in masked}
+        whole = _dump({**record, **dict.fromkeys(done)} if done else record)
+        line = self._values.without_media(whole)
+        clean = self._is_clean_name(span.name) and self.masker.is_clean(line, _after_frame(line))
+        if not clean or (done and line is not whole):
+            line = self._masked_line(line, done, span.is_our_record)
+        elif done:
+            line = _dump(record)
         if shared:
             line = b'%b,"shared":%b}' % (line[:-1], orjson.dumps(shared))
         return line
@@ -150,18 +160,20 @@ class RecordWriter:
             self._clean_names.add(name)
         return clean
 
-    def _masked_line(self, line: bytes, masked: frozenset[str], is_our_record: bool) -> bytes:
+    def _masked_line(
+        self, line: bytes, done: dict[str, orjson.Fragment], is_our_record: bool
+    ) -> bytes:
         """Return a line with each field of the user masked, and encoded by itself: orjson reads
         deeper values than it writes.
 
         Args:
             line: the record.
-            masked: fields that have been masked already.
+            done: fields that have been masked already, which the record does not have.
             is_our_record: the attributes are ours, and a user's `redact=` does not see them;
                 without them readers would take the record for a trace.
         """
         record = orjson.loads(line)
-        for field in _OF_THE_USER - masked:
+        for field in _OF_THE_USER - done.keys():
             if record[field] in (None, [], {}):
                 continue
             if field == "events":
@@ -171,9 +183,7 @@ class RecordWriter:
                 record[field] = mask_value(record[field])
             else:
                 record[field] = self._masked(field, record[field])
-        for field in masked:
-            record[field] = orjson.Fragment(orjson.dumps(record[field]))
-        return orjson.dumps(record)
+        return orjson.dumps({**record, **done})
 
     def _masked(self, field: str, value: Any) -> Any:
         try:
@@ -268,14 +278,14 @@ def _after_frame(line: bytes) -> int:
     return max(line.find(b'"session_id":'), 0)
 
 
-def _held(span: LiveSpan) -> frozenset[str]:
+def _held(span: LiveSpan) -> list[str]:
     """Return the fields whose values hold something by reference, and so were masked on their
     way.
     """
     if span.references is None:
-        return frozenset()
+        return []
     values = (("inputs", span.inputs), ("outputs", span.outputs))
-    return frozenset(name for name, data in values if MARK_BEGIN in data)
+    return [name for name, data in values if MARK_BEGIN in data]
 
 
 def _events(span: LiveSpan, offset: int) -> list[dict[str, Any]]:
