@@ -80,6 +80,7 @@ bench-run: $(STAMP)
 	$(BIN)/python benchmarks/cold_start.py --publish
 	$(BIN)/python benchmarks/storage.py --publish
 	$(BIN)/python benchmarks/tail.py --publish
+	$(BIN)/python benchmarks/growth.py --publish
 
 matrix:
 	scripts/matrix.sh

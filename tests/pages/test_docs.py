@@ -241,7 +241,7 @@ def test_the_benchmarks_tables_stand_where_they_are_quoted() -> None:
         )
     }
     assert set(quoted) == {
-        "request_path", "bulk", "scale", "window", "cold_start", "storage", "tail",
+        "request_path", "bulk", "scale", "window", "cold_start", "storage", "tail", "growth",
     }  # fmt: skip
     for name, text in quoted.items():
         assert text.count("\n|") >= 4, name
