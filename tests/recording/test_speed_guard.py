@@ -5,6 +5,7 @@ calls counted, and ratios.
 from __future__ import annotations
 
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -130,3 +131,29 @@ def test_a_long_text_is_searched_for_secrets_once(
         pass
     recording.handler.flush_tracker()
     assert size <= sum(searched) <= 1.1 * size
+
+
+def cpu_ratio(work: Callable[[], Any], floor: Callable[[], Any]) -> float:
+    """Return the CPU time of some work against that of another, best of eight turns each."""
+    best = [float("inf"), float("inf")]
+    for _ in range(8):
+        for place, one in enumerate((floor, work)):
+            began = time.process_time()
+            one()
+            best[place] = min(best[place], time.process_time() - began)
+    return best[1] / best[0]
+
+
+def test_loading_takes_little_longer_than_parsing(tmp_path: Path) -> None:
+    import orjson
+    from made_spans import write_run
+
+    write_run(tmp_path, 300)
+    (part,) = tmp_path.rglob("*.jsonl")
+    lines = part.read_bytes().splitlines()
+    langchain_sagemaker_experiments.load_spans(tmp_path)  # imports
+    ratio = cpu_ratio(
+        lambda: langchain_sagemaker_experiments.load_spans(tmp_path),
+        lambda: [orjson.loads(line) for line in lines],
+    )
+    assert ratio < 7, ratio  # 4.2, most of it the DataFrame
