@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._evaluation.results import EvaluationResults
     from ._evaluation.runner import aevaluate, evaluate
     from ._evaluation.score_log import log_score
+    from ._experiments.search_wait import wait_for_search
     from ._export import export_spans
     from ._reading import load_scores, load_spans
     from ._recording.current_trace import current_trace_id
@@ -139,6 +140,7 @@ __all__ = [
     "tool_calls_match",
     "trace_table",
     "view",
+    "wait_for_search",
 ]
 
 # Names whose modules load more than the handler needs; they are imported when they are first used.
@@ -198,6 +200,7 @@ _LAZY = {
     "sync_offline_runs": "._sync",
     "trace_table": "._analysis.traces",
     "view": "._views.server",
+    "wait_for_search": "._experiments.search_wait",
 }
 
 
