@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from .._destinations.run_limits import bounded_parameters
 from .._record.model_facts import MODEL_KINDS, tokens_of
 from .._record.schema import ARCHITECTURE, ERROR_ORIGIN, LATE_END
 
@@ -96,7 +97,10 @@ class Summary:
         asked = [item for item in attributes.items() if not item[0].startswith(_ANSWERS)]
         last_asked, settings = self._last[0]
         if asked != last_asked:
-            settings = tuple(sorted(self._parameters_of(attributes).items()))
+            # As a Run will hold them: they are kept as long as the handler, and compared with the
+            # Run's.
+            bounded = bounded_parameters(self._parameters_of(attributes), {})
+            settings = tuple(sorted(bounded.items()))
             self._last[0] = (asked, settings)
         if settings:
             self._settings[settings] = None

@@ -13,6 +13,8 @@ from .prompts import prompts_among
 _AGENT_CLASSES: Final = frozenset(("AgentExecutor",))
 _REGION: Final = re.compile(r"\bregion_name='([a-z0-9-]{4,40})'")
 _CACHE_SIZE: Final = 512
+_CACHE_BYTES: Final = 4_194_304
+"""Bytes of the objects and of their JSON that are remembered."""
 
 
 def name_of(serialized: Mapping[str, Any] | None, default: str) -> str:
@@ -72,6 +74,7 @@ class ComponentCache:
         self._encode = encode
         self._content = content
         self._known: dict[int, tuple[Mapping[str, Any], bytes]] = {}
+        self._size = 0
 
     def encode(self, serialized: Mapping[str, Any] | None) -> bytes | None:
         """Return the component as JSON bytes, or None when there is nothing to tell."""
@@ -83,9 +86,13 @@ class ComponentCache:
             return known[1]
         shown = serialized if self._content else _without_content(serialized)
         data = self._encode(without_reprs(shown))
-        if len(self._known) >= _CACHE_SIZE:
+        size = 2 * len(data) + _repr_size(serialized)
+        if len(self._known) >= _CACHE_SIZE or self._size + size > _CACHE_BYTES:
             self._known.clear()
-        self._known[id(serialized)] = (serialized, data)
+            self._size = 0
+        if size <= _CACHE_BYTES:
+            self._known[id(serialized)] = (serialized, data)
+            self._size += size
         return data
 
     def prompts(self) -> list[tuple[str, str]]:
@@ -95,6 +102,20 @@ class ComponentCache:
 
 def _without_content(serialized: Mapping[str, Any]) -> dict[str, Any]:
     return {name: serialized[name] for name in ("lc", "type", "id", "name") if name in serialized}
+
+
+def _repr_size(value: Any, depth: int = 0) -> int:
+    """Return the characters of what `without_reprs` leaves out."""
+    if depth > 50:
+        return 0
+    if isinstance(value, Mapping):
+        items = [item for key, item in value.items() if key != "repr"]
+        shown = value.get("repr")
+        own = len(shown) if isinstance(shown, str) else 0
+        return own + sum(_repr_size(item, depth + 1) for item in items)
+    if isinstance(value, (list, tuple)):
+        return sum(_repr_size(item, depth + 1) for item in value)
+    return 0
 
 
 def without_reprs(value: Any, depth: int = 0) -> Any:
