@@ -18,6 +18,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 import langchain_sagemaker_experiments
+from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
 from langchain_sagemaker_experiments._masking import text_masking
 from support.recording import Recording
 
@@ -157,3 +158,31 @@ def test_loading_takes_little_longer_than_parsing(tmp_path: Path) -> None:
         lambda: [orjson.loads(line) for line in lines],
     )
     assert ratio < 7, ratio  # 4.2, most of it the DataFrame
+
+
+def test_a_flush_takes_a_few_times_what_its_lines_take_to_encode(tmp_path: Path) -> None:
+    import orjson
+
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    handler = SageMakerCallbackHandler(run)
+    work, config = chain(), {"callbacks": [handler]}
+    best = float("inf")
+    for _ in range(9):  # the first one imports
+        for _ in range(50):
+            work.invoke({"topic": "fish"}, config)
+        began = time.process_time()
+        assert handler.flush_tracker().spans == 200
+        best = min(best, time.process_time() - began)
+    records = [orjson.loads(line) for line in newest_part(run).read_bytes().splitlines()]
+    assert len(records) == 200
+    floor = float("inf")
+    for _ in range(9):
+        began = time.process_time()
+        for record in records:
+            orjson.loads(orjson.dumps(record))
+        floor = min(floor, time.process_time() - began)
+    assert best / floor < 10, best / floor  # 5.8
+
+
+def newest_part(run: OfflineRun) -> Path:
+    return max((run.path / "langchain-traces").glob("part-*.jsonl"))
