@@ -22,6 +22,9 @@ from langchain_sagemaker_experiments import OfflineRun, SageMakerCallbackHandler
 from langchain_sagemaker_experiments._masking import text_masking
 from support.recording import Recording
 
+untraced = pytest.mark.skipif(
+    sys.gettrace() is not None, reason="coverage slows Python, and not what it is compared with"
+)
 OURS = str(Path(langchain_sagemaker_experiments.__file__).parent)
 
 
@@ -145,6 +148,7 @@ def cpu_ratio(work: Callable[[], Any], floor: Callable[[], Any]) -> float:
     return best[1] / best[0]
 
 
+@untraced
 def test_loading_takes_little_longer_than_parsing(tmp_path: Path) -> None:
     import orjson
     from made_spans import write_run
@@ -160,6 +164,7 @@ def test_loading_takes_little_longer_than_parsing(tmp_path: Path) -> None:
     assert ratio < 7, ratio  # 4.2, most of it the DataFrame
 
 
+@untraced
 def test_a_flush_takes_a_few_times_what_its_lines_take_to_encode(tmp_path: Path) -> None:
     import orjson
 
