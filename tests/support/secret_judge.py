@@ -117,7 +117,7 @@ def made_up_secrets(seed: int) -> dict[str, list[str]]:
         "JSON Web Token": [f"{claims[0]}.{claims[1]}.{of(words, 43)}".replace("=", "")],
         "Mailchimp Access Key": [f"{of(hexadecimal, 32)}-us12"],
         "NPM tokens": [
-            f"//registry.npmjs.org/:_authToken=npm_{of(words, 36)}",
+            f"//packages.example.com/:_authToken=npm_{of(words, 36)}",
             f"//npm.example.com/:_authToken={of(hexadecimal, 24)}-{of(hexadecimal, 11)}",
         ],
         "OpenAI Token": [f"sk-{of(words, 20)}T3Blbk" + f"FJ{of(words, 20)}"],

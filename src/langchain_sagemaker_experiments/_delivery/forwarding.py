@@ -182,7 +182,8 @@ class _Line:
         for line in data.splitlines():
             score = orjson.loads(line)
             if is_score(score):
-                self._send(partial(self._backend.send_score, score), 1, "scores")  # type: ignore[attr-defined]
+                send = self._backend.send_score  # type: ignore[attr-defined]
+                self._send(partial(send, score), 1, "scores")
 
     def _send(self, send: Callable[[], Answer], count: int, noun: str = "spans") -> None:
         refused = send_until_answered(self._backend.name, send, count, noun=noun)

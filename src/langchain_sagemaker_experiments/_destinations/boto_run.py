@@ -18,12 +18,7 @@ from .._experiments.metrics import MetricQueue, make_metric
 from .._experiments.names import checked_name, new_run_name, run_name_of, trial_name
 from .._experiments.places import default_place, known_place
 from .._masking.masked_logger import masked_logger
-from .._storage.keys import (
-    DEFAULT_PREFIX,
-    join,
-    join_folder,
-    trial_component_name,
-)
+from .._storage.keys import DEFAULT_PREFIX, join, join_folder, trial_component_name
 from .base import Parameter
 from .run_limits import bounded_parameters
 from .s3_upload import upload
