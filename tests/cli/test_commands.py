@@ -349,3 +349,32 @@ def test_no_secret_of_the_corpus_is_in_s3_on_disk_or_on_the_screen(
             json.dumps(run._trial_component.parameters),
         ):
             assert secret not in written, name
+
+
+def test_what_keeps_aws_from_answering_is_one_message_and_no_stack_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    done = command(
+        "evaluate", "json:dumps", str(tmp_path), "--evaluator", "exact_match", "--run", "r",
+        AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_DEFAULT_REGION="us-east-1",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "There are no usable AWS credentials" in done.stderr
+    assert "then run the command again." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_something_else_is_named_in_a_few_lines(tmp_path: Path) -> None:
+    (tmp_path / "page.jsonl").write_text("<p>no record</p>\n" * 500)
+    done = command("list", str(tmp_path / "page.jsonl"))
+    assert done.stderr.count("not read:") == 6
+    assert "not read: 495 more places" in done.stderr
+
+
+def test_a_run_beside_a_folder_is_told_how_to_name_it(folder: Path) -> None:
+    done = command("list", str(folder), "--run", "one")
+    assert done.returncode == 2
+    assert "FOLDER/EXPERIMENT/RUN" in done.stderr

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from langchain_sagemaker_experiments import (
     BotoRun,
+    DestinationError,
     OfflineRun,
     SageMakerCallbackHandler,
     Span,
@@ -448,3 +449,11 @@ def test_nothing_waits_for_search(sdk: Any) -> None:
         assert [run.name for run in BotoRun.list_runs("experiment")] == ["run-1"]
         names = load_spans(experiment_name="experiment")["name"]
         assert sorted(names) == ["of-ours-0", "of-ours-1", "of-theirs"]
+
+
+def test_a_run_without_a_region_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    with pytest.raises(DestinationError, match="No AWS region is set. Set AWS_DEFAULT_REGION"):
+        BotoRun("experiment", "run")

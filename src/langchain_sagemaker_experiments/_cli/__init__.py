@@ -10,8 +10,8 @@ MISSING_PACKAGE: Final = 4
 
 
 def main() -> None:
-    """Run the command; a missing extra and errors of ours end it with one message and a code, not
-    with a stack trace.
+    """Run the command; a missing extra, errors of ours and those of AWS end it with one message and
+    a code, not with a stack trace.
     """
     from ..exceptions import MissingExtraError, TrackerError, printable
 
@@ -33,4 +33,12 @@ def main() -> None:
             raise
         place = printable(str(error.filename))
         print(f"sagemaker-traces: {place} {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if not type(error).__module__.startswith("botocore."):
+            raise
+        from .._storage.failure_advice import explain
+
+        told = printable(explain(error, "run the command again"))
+        print(f"sagemaker-traces: {told}", file=sys.stderr)
         sys.exit(1)

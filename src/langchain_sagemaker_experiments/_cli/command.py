@@ -66,8 +66,12 @@ def where_to_read(source: str | None, experiment: str | None, run: str | None) -
     """Return what to read, as the readers take it, or refuse words that do not fit."""
     if (source is None) == (experiment is None):
         raise typer.BadParameter(
-            "say what to read: either an address or folder, or --experiment (and --run)."
+            "say what to read: either an address or folder, such as FOLDER/EXPERIMENT/RUN, or "
+            "--experiment (and --run), which read from SageMaker."
         )
     if run is not None and experiment is None:
-        raise typer.BadParameter("--run goes with --experiment.")
+        raise typer.BadParameter(
+            f"--run goes with --experiment, which reads from SageMaker. For one run in {source}, "
+            "give the run's own folder or address, such as FOLDER/EXPERIMENT/RUN."
+        )
     return {"source": source, "experiment_name": experiment, "run_name": run}

@@ -175,6 +175,9 @@ def _answer(
     if answer == "no worse":
         return 0, []
     told = f"Against {comparison.baseline}, with a margin of {gate.margin:g}: {answer}."
+    if answer != "worse" and gate.margin <= 0:
+        told += " Only a significant gain passes with this margin: give the loss you accept, as in "
+        told += "--margin 0.05."
     return (WORSE if answer == "worse" else CANT_BE_TOLD), [told]
 
 

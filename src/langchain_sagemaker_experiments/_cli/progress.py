@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._reading import load_records
+
+_MAX_TOLD: Final = 5
+"""Places that are named one by one: a file that is none of ours would fill the screen."""
 
 
 def read_records(errors: Console, where: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,5 +37,9 @@ def read_records(errors: Console, where: dict[str, Any]) -> list[dict[str, Any]]
 
 def tell_problems(errors: Console, problems: Iterable[object]) -> None:
     """Tell on standard error what could not be read."""
-    for problem in problems:
+    found = list(problems)
+    for problem in found[:_MAX_TOLD]:
         errors.print(f"not read: {problem}", style="yellow", highlight=False)
+    if len(found) > _MAX_TOLD:
+        rest = f"not read: {len(found) - _MAX_TOLD:,} more places of the same sources"
+        errors.print(rest, style="yellow", highlight=False)

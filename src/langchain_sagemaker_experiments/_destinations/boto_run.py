@@ -57,6 +57,7 @@ class BotoRun:
     Raises:
         ValueError: a name that SageMaker would refuse.
         ClientError: AWS refused to create or load the run.
+        DestinationError: no region is set, or the profile does not exist.
     """
 
     def __init__(
@@ -73,8 +74,7 @@ class BotoRun:
     ) -> None:
         self.experiment_name = checked_name("experiment_name", experiment_name)
         self.run_name = checked_name("run_name", run_name) if run_name else new_run_name()
-        self._client = clients.sagemaker_client(boto_session)
-        self.s3_client = clients.s3_client(boto_session)
+        self._client, self.s3_client, metrics = clients.clients_of_run(boto_session)
         """The client for S3 that the run uploads with."""
         self.boto_session = boto_session
         """The session that was given, or None."""
@@ -93,7 +93,7 @@ class BotoRun:
         )
         if artifact_bucket is None and artifact_prefix is None:
             self._use_known_place()
-        self._metrics = MetricQueue(clients.metrics_client(boto_session), self.trial_component_name)
+        self._metrics = MetricQueue(metrics, self.trial_component_name)
 
     def __repr__(self) -> str:
         return f"BotoRun(experiment_name={self.experiment_name!r}, run_name={self.run_name!r})"

@@ -18,6 +18,7 @@ from .._destinations.run_kinds import is_mlflow_run
 from .._destinations.sagemaker_run import is_sagemaker_run, run_place
 from .._experiments.clients import s3_client
 from .._masking.masking import Masker
+from .._reading.source_names import names_beside
 from .._reading.sources import place_of_run
 from .._record.score import Source, Value, make_score
 from .._storage.failure_advice import explain
@@ -79,7 +80,7 @@ def log_score(
 
     Raises:
         ValueError: an argument is not what a score record can hold.
-        DestinationError: the target is no run.
+        DestinationError: the target is no run, or names are given beside it.
         FlushError: the score could not be written.
 
     Example:
@@ -94,6 +95,8 @@ def log_score(
         >>> load_scores("runs")[["key", "score"]].values.tolist()
         [['helpful', True]]
     """
+    if contradiction := names_beside(target, experiment_name, run_name):
+        raise DestinationError(f"{contradiction} Nothing was written.")
     record = make_score(
         trace_id,
         span_id,

@@ -9,7 +9,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .._storage.failure_advice import explain
+from ..exceptions import DestinationError
 
 _RETRIES: Final = Config(retries={"mode": "standard", "total_max_attempts": 6})
 """Standard mode retries throttling, 5xx answers and connection errors with a growing pause."""
@@ -44,6 +47,18 @@ def metrics_client(session: Any) -> Any:
 def s3_client(session: Any) -> Any:
     """Return a client for S3."""
     return boto_session_of(session).client("s3")
+
+
+def clients_of_run(session: Any) -> tuple[Any, Any, Any]:
+    """Return what a run asks: clients for SageMaker, S3 and metrics.
+
+    Raises:
+        DestinationError: no region is set, or there is no such profile.
+    """
+    try:
+        return sagemaker_client(session), s3_client(session), metrics_client(session)
+    except BotoCoreError as error:
+        raise DestinationError(explain(error, "open the run again")) from error
 
 
 def account_of(session: Any) -> str:

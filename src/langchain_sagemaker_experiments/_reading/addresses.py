@@ -32,6 +32,7 @@ from .._storage.object_store import list_objects
 from .._storage.regular_files import list_files
 from ..exceptions import SpanReadError
 from .experiments import run_places
+from .source_names import names_beside
 
 
 @dataclass
@@ -61,6 +62,8 @@ def places_of(
     Raises:
         SpanReadError: the source does not exist, can't be reached, or its files can't be changed.
     """
+    if contradiction := names_beside(source, experiment_name, run_name):
+        raise SpanReadError(f"{contradiction} Nothing was changed.")
     if isinstance(source, (BotoRun, MlflowRun)) or source is None or is_s3_address(source):
         return _in_s3(source, experiment_name, run_name, sagemaker_session)
     if is_mlflow_run(source) or (isinstance(source, str) and source.startswith(RUN_SCHEME)):

@@ -55,6 +55,7 @@ from .part_places import (
 )
 from .parts import Contents, Part, read_part
 from .problems import Problem
+from .source_names import names_beside
 
 
 def find_parts(
@@ -110,6 +111,8 @@ def _find(
     sagemaker_session: Any,
     problems: list[Problem] | None,
 ) -> list[Part]:
+    if contradiction := names_beside(source, experiment_name, run_name):
+        raise SpanReadError(f"{contradiction} Nothing was read.")
     try:
         if source is None:
             return _of_experiment(experiment_name, run_name, sagemaker_session, problems)

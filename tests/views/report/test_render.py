@@ -323,3 +323,8 @@ def test_the_executed_path_of_a_graph_is_counted_by_its_steps(tmp_path: Path) ->
     calls = {node["id"]: node["calls"] for node in drawing["nodes"]}
     assert (calls["plan"], calls["write:draft"], calls["write:check"]) == (6, 2, 2)
     assert "executed by 2 traces" in drawing["about"]
+
+
+def test_a_folder_in_the_place_of_spans_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"not str 'runs': render_report\(load_spans\("):
+        render_report("runs", tmp_path / "report.html")  # type: ignore[arg-type]

@@ -102,6 +102,7 @@ def render_report(
         What was written; its `uri` tells where it was uploaded to.
 
     Raises:
+        TypeError: `spans` is not what `load_spans` returns.
         MissingExtraError: jinja2 or pandas is not installed.
         DestinationError: the upload to `run` failed; the file is there.
         OSError: the file can't be written.
@@ -116,6 +117,11 @@ def render_report(
         >>> render_report(load_spans("runs"), "report.html").path.name
         'report.html'
     """
+    if not hasattr(spans, "columns"):
+        raise TypeError(
+            f"render_report takes what load_spans returns, not {type(spans).__name__} "
+            f"{spans!r:.80}: render_report(load_spans(…), …)."
+        )
     records = rows_of(spans)
     groups = group_by_trace(records)
     made_with = spans.attrs.get(MADE_WITH, [])
