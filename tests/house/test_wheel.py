@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def call(*command: object, cwd: Path) -> str:
     return done.stdout
 
 
+def relative_links(wheel: Path) -> list[str]:
+    """Links and pictures of what PyPI will show that lead nowhere there."""
+    with zipfile.ZipFile(wheel) as file:
+        (name,) = (name for name in file.namelist() if name.endswith("METADATA"))
+        shown = file.read(name).decode()
+    assert "](https://github.com/" in shown
+    return re.findall(r'\]\((?!https?://|#)[^)]*\)|src(?:set)?="(?!https?://)[^"]*"', shown)
+
+
 @pytest.mark.slow
 def test_the_first_block_of_the_readme_runs_from_the_wheel_in_a_fresh_environment(
     tmp_path: Path,
@@ -40,6 +50,7 @@ def test_the_first_block_of_the_readme_runs_from_the_wheel_in_a_fresh_environmen
     pytest.importorskip("build", reason="the package build is not installed")
     call(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
+    assert relative_links(wheel) == []
     call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
     readme = (ROOT / "README.md").read_text()
