@@ -26,6 +26,7 @@ from langchain_sagemaker_experiments import (
     render_report,
 )
 from support.secrets import SECRETS
+from support.spans import record
 
 
 def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -378,3 +379,10 @@ def test_a_run_beside_a_folder_is_told_how_to_name_it(folder: Path) -> None:
     done = command("list", str(folder), "--run", "one")
     assert done.returncode == 2
     assert "FOLDER/EXPERIMENT/RUN" in done.stderr
+
+
+def test_the_count_of_spans_leaves_out_how_the_run_was_made(tmp_path: Path) -> None:
+    run = OfflineRun(tmp_path, experiment_name="e", run_name="r")
+    with SageMakerCallbackHandler(run, record_provenance=True) as handler:
+        record(handler)
+    assert "1 trace, 1 span " in command("list", str(tmp_path)).stdout

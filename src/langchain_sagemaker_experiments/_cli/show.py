@@ -92,7 +92,8 @@ def print_traces(console: Console, errors: Console, where: dict[str, Any], as_js
     console.print(
         trace_rows(
             traces,
-            f"{counted(len(traces), 'trace')}, {counted(len(records), 'span')}",
+            # Not of the records: how a run was made is one too.
+            f"{counted(len(traces), 'trace')}, {counted(int(traces['spans'].sum()), 'span')}",
             console.width,
         )
     )
