@@ -1,4 +1,4 @@
-"""Values → JSON, never raising. Knows JSON; what a LangChain object is, the chosen converters know.
+"""Values to JSON, never raising. Knows JSON; the chosen converters know LangChain.
 
 The fast way is one `orjson.dumps` with a conversion hook. What orjson refuses (cycles, lone
 surrogates, huge integers, keys that are no strings) or would change without notice (NaN becomes
@@ -49,7 +49,7 @@ class _Found(threading.local):
 
 
 class _Converters(dict[type, Convert]):
-    """Type → its converter, chosen when the type is first seen; a look-up is all it costs later."""
+    """A type and its converter, chosen when the type is first seen; later it is looked up."""
 
     def __init__(self, choose: Callable[[type], Convert], fixed: Mapping[type, Convert]) -> None:
         super().__init__(fixed)
@@ -69,7 +69,7 @@ class Encoder:
     Args:
         choose: a type unknown to JSON → what takes its values one step towards a known one; None
             leaves it to `convert_object`.
-        fields_of: items of a list → the fields each is encoded from (see `growing_lists`); without
+        fields_of: items of a list to the fields each is encoded from (see `growing_lists`); without
             it no list is held by reference.
     """
 

@@ -1,4 +1,4 @@
-"""Bytes of parts → span records, one for each line or row; what is not whole is named, not raised.
+"""Bytes of parts to span records, one for each line or row; what is not whole is named, not raised.
 
 A part may be anybody's. Whatever else reads records relies on what is checked here: the types of
 fields, the depth of values, the range of numbers.
@@ -196,7 +196,7 @@ _MAX_MS: Final = float(10_000 * 366 * 86_400_000)
 """Milliseconds of all the years that Python knows."""
 
 _good_shapes: dict[tuple[str | type, ...], tuple[str, ...]] = {}
-"""Fields and their types, of records in which nothing was wrong → what they lack. Most records look
+"""Fields and their types, of records in which nothing was wrong, and what they lack. Most look
 like another one.
 """
 _MAX_SHAPES: Final = 4_096

@@ -1,4 +1,4 @@
-"""`compact`: many small parts of runs → Parquet, so that readers see each span once before, during
+"""`compact`: many small parts of runs become Parquet, and readers see each span once before, during
 and after.
 
 The order makes it safe. (1) What an interrupted compaction left is removed. (2) The new Parquet
@@ -101,7 +101,7 @@ def compact_runs(
     Parquet. `compact` is the older name of this function and goes on working.
 
     The Parquet files lie beside the parts, in
-    `langchain-traces/compacted/experiment_name=…/run_name=…/date=…/`, zstd-compressed, and are read
+    `langchain-traces/compacted/experiment_name=X/run_name=Y/date=Z/`, zstd-compressed, and are read
     by `load_spans`, `scan_spans`, DuckDB, Spark, Athena, … Handlers may go on writing, readers
     reading.
 

@@ -1,4 +1,4 @@
-"""Spans → what the page holds: an index with a row for each trace, and blocks of whole spans, read
+"""Spans to what the page holds: an index with a row for each trace, and blocks of whole spans, read
 when a trace is opened.
 """
 

@@ -141,7 +141,7 @@ def view(
             can reach this machine and has the window's address read the traces.
         base_url: where a browser reaches this server through a proxy, as jupyter-server-proxy:
             `https://host/user/me/proxy/8765/`, or the path alone.
-        prices: model → dollars for 1,000,000 tokens of input and of output; goes before the prices
+        prices: model to dollars for 1,000,000 tokens of input and of output; goes before the prices
             of `genai-prices`.
         examples: the `.jsonl` file, folder or `s3://` address that "Add to examples" adds a trace
             to; `examples.jsonl` in the source by default, where that is a folder or an address.
