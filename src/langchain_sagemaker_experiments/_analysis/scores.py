@@ -173,7 +173,7 @@ def compare_scores(
     """Compare the scores of two runs or evaluations, paired by example.
 
     Args:
-        spans_or_source: what `load_spans` gave, or what it takes: a folder, an `s3://` address, …;
+        spans_or_source: what `load_spans` gave, or what it takes: a folder, an `s3://` address …;
             not needed where `baseline` and `candidate` are results of `evaluate` or runs.
         baseline: the name of a run, the id of an evaluation, a run, or a result of `evaluate`.
         candidate: the same for what is compared with it.

@@ -232,7 +232,7 @@ def run_provenance(tables: SourceTables) -> dict[tuple[Any, Any], dict[str, list
 
 
 def run_costs(tables: SourceTables) -> dict[tuple[Any, Any], float]:
-    """Return experiment and run → dollars of the model calls whose price is known, at the prices of
+    """Return for experiment and run the dollars of model calls whose price is known, at prices of
     their days. After `run_figures`.
     """
     price_calls(

@@ -1,7 +1,7 @@
 """Puts a handler together: the one place that knows which part is given which other.
 
-LangChain's events, spans by hand ─▶ SpanCapture ─▶ OpenSpans ─▶ Route ─▶ Outlet ─▶ destination
-Encoder                     RecordWriter ─ Masker
+LangChain's events, spans by hand > SpanCapture > OpenSpans > Route > Outlet > destination
+Values pass the Encoder on their way in, the RecordWriter and its Masker on their way out.
 """
 
 from __future__ import annotations

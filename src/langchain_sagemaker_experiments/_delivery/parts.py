@@ -132,7 +132,7 @@ class Batch:
         self.spans: list[LiveSpan | None] = []
         """Filled in one call by `Buffer.move_to`; None in the place of a span that is in a part."""
         self.parts: dict[int, Part] = {}
-        """The position of a part's first span → the part. Each begins where the one before ends."""
+        """Position of a first span to its part. Each begins where the one before ends."""
         self.size = 0
         """Approximate bytes of all its spans."""
 

@@ -2,7 +2,7 @@
 only. Knows bytes only.
 
 A spool has one writer, which holds the lock of the folder. Its folder holds `part-….jsonl` files,
-each sealed and ready to be uploaded under its own name, `live-….jsonl`, to which a durable handler
+each sealed and ready to be uploaded under its own name, `live-*.jsonl`, to which a durable handler
 appends, and `target.json`, which tells where the parts belong.
 """
 

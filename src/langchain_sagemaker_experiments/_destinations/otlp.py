@@ -165,7 +165,7 @@ class CloudWatch:
 def otlp_from_environment() -> Otlp:
     """Return the backend that the variables of the OpenTelemetry specification name:
     `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` (or `OTEL_EXPORTER_OTLP_ENDPOINT`, to which the path is
-    added), `…_HEADERS` and `…_TIMEOUT` likewise, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
+    added), `_HEADERS` and `_TIMEOUT` likewise, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
 
     It is the backend of the application's own spans, so traces are put below those they began in.
     """

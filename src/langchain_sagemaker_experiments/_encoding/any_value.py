@@ -1,5 +1,5 @@
-"""Any Python value → a plain JSON value (dict, list, str, int, float, bool, None). Knows Python and
-its data libraries.
+"""Any Python value to a plain one of JSON: dict, list, str, int, float, bool, None. It knows Python
+and its data libraries.
 
 What has no JSON form becomes a marked string, `<...>`, that says what it was; nothing here raises.
 Libraries are recognised by the name of a type's module, so that none is imported for its own sake.

@@ -1,4 +1,4 @@
-"""JSON bytes that are too long → shorter ones with marks that tell what is missing. Knows JSON, and
+"""JSON bytes too long to shorter ones with marks that tell what is missing. Knows JSON, and
 nothing else.
 """
 

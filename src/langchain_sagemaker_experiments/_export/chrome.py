@@ -1,4 +1,4 @@
-"""Spans → Chrome's Trace Event Format, JSON object form: what ui.perfetto.dev and chrome://tracing
+"""Spans to Chrome's Trace Event Format, JSON object form: what ui.perfetto.dev and chrome://tracing
 open.
 
 A trace is a process, named after its root. Its spans are complete events (`ph: X`) on tracks, which

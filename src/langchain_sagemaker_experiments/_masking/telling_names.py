@@ -266,7 +266,7 @@ _LINE: Final = r"[^\s\\][^\n\\]{0,4096}"
 _LINE_BREAK: Final = r"(?:\r?\n|\\{1,8}n)"
 _NAMED: Final = re.compile(
     _ENDINGS + r"(?:"
-    # "name": "…", 'name' => '…', name = "…", os.environ["NAME"] = '…', and the same in quoted JSON
+    # "name": "x", 'name' => 'x', name = "x", os.environ["NAME"] = 'x', and these in quoted JSON
     rf"\\{{0,7}}[\"'`]?\]?\s{{0,4}}(?:=>|:=|[=:])\s{{0,4}}[rbfRBF]?{_QUOTE}(?P<quoted>{_INSIDE})"
     # ("name", "…"), [b'name', b'…']: a pair
     rf"|\\{{0,7}}[\"']\s{{0,2}},\s{{0,4}}b?(?P<pair_quote>\\{{0,7}}[\"'])"

@@ -57,7 +57,7 @@ class SpanIndex:
         return row[0] if row else None
 
     def parts(self) -> tuple[dict[str, tuple[int, str]], list[int]]:
-        """Return address → number and fingerprint of each part that is indexed, and the numbers of
+        """Return address to number and fingerprint of each part that is indexed, and the numbers of
         older versions that an interrupted update left.
         """
         found: dict[str, tuple[int, str]] = {}

@@ -1,7 +1,7 @@
 """Where span parts lie, in S3 and in folders: the one place that joins and splits addresses and
 names, for those who write and those who read.
 
-In S3: `s3://{bucket}/{artifact prefix}/{trial component}/langchain-traces/part-….jsonl`, below the
+In S3: `s3://{bucket}/{artifact prefix}/{trial component}/langchain-traces/part-*.jsonl`, below the
     run's own artifact prefix.
 In a folder: `{folder}/{experiment}/{run}/langchain-traces/part-….jsonl`.
 Each part is written once, under a name of its own, so that any number of flushes from any number of
