@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -454,6 +455,6 @@ def test_nothing_waits_for_search(sdk: Any) -> None:
 def test_a_run_without_a_region_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     with pytest.raises(DestinationError, match="No AWS region is set. Set AWS_DEFAULT_REGION"):
-        BotoRun("experiment", "run")
+        BotoRun("experiment", "run", boto_session=boto3.Session())

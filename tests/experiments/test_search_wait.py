@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import boto3
 import pytest
 
 from langchain_sagemaker_experiments import (
@@ -51,6 +53,9 @@ def test_a_run_that_is_not_there_is_no_reason_to_wait() -> None:
 def test_what_keeps_search_from_being_asked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    # Not boto3's default session, which remembers the credentials of an earlier test.
+    session = boto3.Session(region_name="us-east-1")
     with pytest.raises(SpanReadError, match=r"Search can't be asked\. .*credentials"):
-        wait_for_search("jokes", "first")
+        wait_for_search("jokes", "first", sagemaker_session=session)
