@@ -74,7 +74,8 @@ class BotoRun:
     ) -> None:
         self.experiment_name = checked_name("experiment_name", experiment_name)
         self.run_name = checked_name("run_name", run_name) if run_name else new_run_name()
-        self._client, self.s3_client, metrics = clients.clients_of_run(boto_session)
+        self._client, s3, metrics = clients.clients_of_run(boto_session)
+        self.s3_client = s3
         """The client for S3 that the run uploads with."""
         self.boto_session = boto_session
         """The session that was given, or None."""
